@@ -1,1 +1,25 @@
-//! Placeholder.
+//! Room: the judge of any MessageRouter.
+//! In: a way to a target ([`connect::Door`]) and what is claimed of it ([`profile::Profile`]).
+//! Out: a [`report::Report`]: every requirement with its outcome and the evidence for it.
+//! Knows: the wire contract; the router and the simulator by their public faces only.
+//! Blind to: how a router decides. What it expects is written from the contract alone.
+
+pub mod answer;
+mod brief;
+pub mod calibrate;
+pub mod clock;
+pub mod connect;
+pub mod families;
+pub mod feed;
+pub mod journal;
+pub mod outcome;
+pub mod pace;
+pub mod party;
+pub mod profile;
+pub mod report;
+pub mod requirement;
+pub mod run;
+pub mod select;
+pub mod trial;
+
+pub use brief::Brief;

@@ -1,0 +1,151 @@
+//! What a unary call came to.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use crate::outcome::Stop;
+use crate::trial::Trial;
+
+/// What a unary call came to, in the words of the contract.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// The call in a few words, for findings.
+    pub(crate) call: String,
+    /// What became of it.
+    pub(crate) fate: Fate<T>,
+    pub(crate) trial: Trial,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub enum Fate<T> {
+    /// It returned OK and, where the answer has that field, `success = true`.
+    Accepted(T),
+    /// It returned a status other than OK.
+    Refused(Status),
+    /// It returned OK and `success = false`, with the text given.
+    Declined(String),
+    /// It did not return in time, though the target answered others.
+    Unanswered(Duration),
+    /// The connection broke, or the machine was too slow.
+    Lost(String),
+}
+
+impl<T> Answer<T> {
+    /// The answer, where accepting is what the requirement demands.
+    ///
+    /// # Errors
+    /// A finding if the target rejected the call.
+    pub fn accepted(self) -> Result<T, Stop> {
+        let accepted = "OK, with success = true where the answer has that field";
+        match self.fate {
+            Fate::Accepted(answer) => Ok(answer),
+            Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
+            fate => Err(Stop::broken(format!("{} {}", self.call, fate.words()), accepted)),
+        }
+    }
+
+    /// The answer, where the call only prepares what is to be checked.
+    ///
+    /// # Errors
+    /// Without the answer the requirement cannot be checked; the one that the target broke by
+    /// rejecting has a check of its own.
+    pub fn prepared(self) -> Result<T, Stop> {
+        match self.fate {
+            Fate::Accepted(answer) => Ok(answer),
+            Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
+            fate => Err(Stop::NotChecked(format!(
+                "it could not be prepared: {} {}",
+                self.call,
+                fate.words()
+            ))),
+        }
+    }
+
+    /// Demands that the target rejected the call. A status other than the `usual` ones is a
+    /// warning.
+    ///
+    /// # Errors
+    /// A finding if it accepted.
+    pub fn rejected(self, usual: &[Code]) -> Result<(), Stop> {
+        let names: Vec<_> = usual.iter().map(|code| code_name(*code)).collect();
+        let accepted = format!("a rejection ({}, or success = false)", names.join(" or "));
+        match self.fate {
+            Fate::Refused(status) => {
+                if !usual.contains(&status.code()) {
+                    let seen = format!("{} is rejected with {}", self.call, words(&status));
+                    self.trial.warn(seen, format!("the status {}", names.join(" or ")));
+                }
+                Ok(())
+            }
+            Fate::Declined(_) => Ok(()),
+            Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
+            fate => Err(Stop::broken(format!("{} {}", self.call, fate.words()), accepted)),
+        }
+    }
+
+    /// Whether the target accepted; `None` where nobody knows.
+    pub fn was_accepted(&self) -> Option<bool> {
+        match self.fate {
+            Fate::Accepted(_) => Some(true),
+            Fate::Refused(_) | Fate::Declined(_) => Some(false),
+            Fate::Unanswered(_) | Fate::Lost(_) => None,
+        }
+    }
+}
+
+impl<T> Fate<T> {
+    /// What became of it, as the end of a sentence that begins with the call.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Accepted(_) => "was accepted".into(),
+            Self::Refused(status) => format!("was rejected with {}", words(status)),
+            Self::Declined(text) if text.is_empty() => {
+                "was rejected with success = false".to_owned()
+            }
+            Self::Declined(text) => format!("was rejected with success = false ({text})"),
+            Self::Unanswered(time) => {
+                format!("had no answer after {:.1} s, while other calls had", time.as_secs_f64())
+            }
+            Self::Lost(why) => format!("was lost: {why}"),
+        }
+    }
+}
+
+/// A status in words.
+pub fn words(status: &Status) -> String {
+    match status.message() {
+        "" => code_name(status.code()),
+        message => format!("{} ({message})", code_name(status.code())),
+    }
+}
+
+/// A status code as gRPC's documents write it.
+pub fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for (index, letter) in format!("{code:?}").char_indices() {
+        if letter.is_uppercase() && index > 0 && code != Code::Ok {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+/// Whether a status was made on this side, by a connection that broke: the call may have happened.
+pub fn is_lost(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_named_as_in_grpc() {
+        assert_eq!(code_name(Code::InvalidArgument), "INVALID_ARGUMENT");
+        assert_eq!(code_name(Code::Ok), "OK");
+        assert_eq!(code_name(Code::NotFound), "NOT_FOUND");
+    }
+}

@@ -1,0 +1,108 @@
+//! How long to wait: long for what must happen, short for what must not.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::report::Calibration;
+
+/// The least time in which what must happen may happen. It is long, since a wait ends as soon as
+/// the thing has happened: only a target that breaks the requirement makes anybody wait for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The least quiet window in which what must not happen may show.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// How often the watch looks whether this process runs.
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The waits of one run, fitted to the machine by a [`Calibration`].
+#[derive(Clone, Debug)]
+pub struct Pace {
+    patience: Duration,
+    quiet: Duration,
+    lag: Arc<Lag>,
+}
+
+impl Pace {
+    /// Fits the waits to the machine, and watches from now on whether it keeps up. Must be called
+    /// within a tokio runtime.
+    pub fn new(calibration: &Calibration) -> Self {
+        let round_trip = Duration::from_micros(calibration.round_trip_max_us);
+        let slack = Duration::from_micros(calibration.timer_slack_us);
+        let lag = Arc::new(Lag::default());
+        tokio::spawn(watch(Arc::downgrade(&lag)));
+        Self {
+            patience: PATIENCE + 20 * round_trip + 20 * slack,
+            quiet: QUIET + (2 * round_trip + 2 * slack).min(Duration::from_secs(2)),
+            lag,
+        }
+    }
+
+    /// How long to wait for what must happen.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// How long to watch for what must not happen.
+    pub fn quiet(&self) -> Duration {
+        self.quiet
+    }
+
+    /// Begins a wait.
+    pub fn wait(&self) -> Wait {
+        Wait { pace: self.clone(), began: Instant::now(), lag_before: self.lag.total() }
+    }
+}
+
+/// A wait under way.
+#[derive(Debug)]
+pub struct Wait {
+    pace: Pace,
+    began: Instant,
+    lag_before: Duration,
+}
+
+impl Wait {
+    /// When patience ends.
+    pub fn deadline(&self) -> Instant {
+        self.began + self.pace.patience
+    }
+
+    /// How long it has been.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// If this process was kept from running for so much of the wait that it cannot blame the
+    /// target for what it did not see: for how long.
+    pub fn stalled(&self) -> Option<Duration> {
+        let lag = self.pace.lag.total() - self.lag_before;
+        (lag > self.elapsed() / 4).then_some(lag)
+    }
+}
+
+/// For how long this process was kept from running, summed up.
+#[derive(Debug, Default)]
+struct Lag {
+    total_us: AtomicU64,
+}
+
+impl Lag {
+    fn total(&self) -> Duration {
+        Duration::from_micros(self.total_us.load(Ordering::Relaxed))
+    }
+}
+
+async fn watch(lag: Weak<Lag>) {
+    loop {
+        let before = Instant::now();
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        let late = before.elapsed().saturating_sub(WATCH_INTERVAL);
+        let Some(lag) = lag.upgrade() else { return };
+        let late_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        lag.total_us.fetch_add(late_us, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,358 @@
+//! A party of a check: every RPC with a deadline, noted in the journal.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use mpc_router_proto::v1::*;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use crate::answer::{Answer, Fate, is_lost, words};
+use crate::brief::Brief;
+use crate::feed::Feed;
+use crate::outcome::Stop;
+use crate::trial::{Session, Trial, registration};
+
+/// A party of a check.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Its `party_id`.
+    pub id: String,
+    client: MessageRouterClient<Channel>,
+    channel: Channel,
+    trial: Trial,
+}
+
+/// A message that the target accepted.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The identifier that the target gave it.
+    pub id: String,
+    /// What was asked of the target.
+    pub request: RouteMessageRequest,
+}
+
+impl Sent {
+    /// The entry that acknowledges it for `party`.
+    pub fn acknowledgement(&self, party: &Party, success: bool) -> AcknowledgeMessageRequest {
+        AcknowledgeMessageRequest {
+            message_id: self.id.clone(),
+            party_id: party.id.clone(),
+            session_id: self.request.session_id.clone(),
+            success,
+            error_message: if success { String::new() } else { "not usable".into() },
+        }
+    }
+}
+
+impl Party {
+    pub(crate) fn new(trial: Trial, id: String, channel: Channel) -> Self {
+        let limit = trial.timers().receive_limit();
+        let client = MessageRouterClient::new(channel.clone())
+            .max_decoding_message_size(limit)
+            .max_encoding_message_size(usize::MAX);
+        Self { id, client, channel, trial }
+    }
+
+    /// The same party on a connection of its own.
+    pub fn on_a_connection_of_its_own(&self) -> Self {
+        Self::new(self.trial.clone(), self.id.clone(), self.trial.door().connect())
+    }
+
+    /// Its connection, for calls that the generated client cannot make.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// RegisterParty, without a notification channel.
+    pub async fn register(&self, role: &str) -> Answer<RegisterPartyResponse> {
+        self.register_with(registration(&self.id, role)).await
+    }
+
+    /// RegisterParty.
+    pub async fn register_with(
+        &self,
+        request: RegisterPartyRequest,
+    ) -> Answer<RegisterPartyResponse> {
+        let call =
+            format!("RegisterParty({}, role {:?})", quote(&request.party_id), request.party_role);
+        let mut client = self.client.clone();
+        let answer = self.call(call, async move { client.register_party(request).await }).await;
+        answer.declining(|it| (!it.success).then(|| it.message.clone()))
+    }
+
+    /// Heartbeat, with the suite's time.
+    pub async fn heartbeat(&self) -> Answer<HeartbeatResponse> {
+        self.heartbeat_at(self.trial.clock().now_ms()).await
+    }
+
+    /// Heartbeat, with a time of the party's own.
+    pub async fn heartbeat_at(&self, timestamp: i64) -> Answer<HeartbeatResponse> {
+        let request = HeartbeatRequest { party_id: self.id.clone(), timestamp };
+        let call = format!("Heartbeat({})", quote(&self.id));
+        let mut client = self.client.clone();
+        let answer = self.call(call, async move { client.heartbeat(request).await }).await;
+        answer.declining(|it| (!it.success).then(String::new))
+    }
+
+    /// RouteMessage.
+    pub async fn route(&self, request: RouteMessageRequest) -> Answer<RouteMessageResponse> {
+        let to = match request.to_parties.as_slice() {
+            [] => "everybody".to_owned(),
+            [one] => quote(one),
+            several if several.len() > 4 => format!("{} parties", several.len()),
+            several => several.iter().map(|id| quote(id)).collect::<Vec<_>>().join(", "),
+        };
+        let call = format!(
+            "RouteMessage({} to {to}, round {}, {} bytes)",
+            quote(&request.session_id),
+            request.round_number,
+            request.payload.len()
+        );
+        let mut client = self.client.clone();
+        let answer = self.call(call, async move { client.route_message(request).await }).await;
+        answer.declining(|it| (!it.success).then(String::new))
+    }
+
+    /// What it would route in `session` to the parties given, or to everybody if there are none.
+    pub fn outgoing(
+        &self,
+        session: &Session,
+        to: &[&Party],
+        payload: impl Into<Bytes>,
+    ) -> RouteMessageRequest {
+        RouteMessageRequest {
+            session_id: session.id.clone(),
+            from_party: self.id.clone(),
+            to_parties: to.iter().map(|party| party.id.clone()).collect(),
+            round_number: 1,
+            message_type: "check".into(),
+            payload: payload.into(),
+        }
+    }
+
+    /// Routes a message that must be accepted.
+    ///
+    /// # Errors
+    /// A finding if it is rejected.
+    pub async fn sends(
+        &self,
+        session: &Session,
+        to: &[&Party],
+        payload: impl Into<Bytes>,
+    ) -> Result<Sent, Stop> {
+        self.sends_this(self.outgoing(session, to, payload)).await
+    }
+
+    /// Routes a message that must be accepted.
+    ///
+    /// # Errors
+    /// A finding if it is rejected.
+    pub async fn sends_this(&self, request: RouteMessageRequest) -> Result<Sent, Stop> {
+        let id = self.route(request.clone()).await.accepted()?.message_id;
+        Ok(Sent { id, request })
+    }
+
+    /// SubscribeMessages. It returns at once: what comes of it shows on the feed.
+    pub fn subscribe(&self, session: &Session) -> Feed<MpcMessage> {
+        self.subscribe_with(SubscribeMessagesRequest {
+            session_id: session.id.clone(),
+            party_id: self.id.clone(),
+        })
+    }
+
+    /// SubscribeMessages. It returns at once: what comes of it shows on the feed.
+    pub fn subscribe_with(&self, request: SubscribeMessagesRequest) -> Feed<MpcMessage> {
+        let call = format!("SubscribeMessages({})", quote(&request.session_id));
+        let mut client = self.client.clone();
+        let opening = async move { client.subscribe_messages(request).await };
+        Feed::open(self.trial.clone(), self.id.clone(), call, opening)
+    }
+
+    /// SubscribeSessionEvents. It returns at once: what comes of it shows on the feed.
+    pub fn subscribe_events(&self, types: &[&str]) -> Feed<SessionEvent> {
+        let request = SubscribeSessionEventsRequest {
+            party_id: self.id.clone(),
+            event_types: types.iter().map(|&it| it.to_owned()).collect(),
+        };
+        let call = format!("SubscribeSessionEvents({})", types.join(", "));
+        let mut client = self.client.clone();
+        let opening = async move { client.subscribe_session_events(request).await };
+        Feed::open(self.trial.clone(), self.id.clone(), call, opening)
+    }
+
+    /// GetPendingMessages.
+    pub async fn poll_after(
+        &self,
+        session: &Session,
+        after_timestamp: i64,
+    ) -> Answer<GetPendingMessagesResponse> {
+        let request = GetPendingMessagesRequest {
+            session_id: session.id.clone(),
+            party_id: self.id.clone(),
+            after_timestamp,
+        };
+        let call = format!("GetPendingMessages({} after {after_timestamp})", quote(&session.id));
+        let mut client = self.client.clone();
+        self.call(call, async move { client.get_pending_messages(request).await }).await
+    }
+
+    /// Polls for everything; the poll must be accepted.
+    ///
+    /// # Errors
+    /// A finding if it is rejected.
+    pub async fn polls(&self, session: &Session) -> Result<Vec<MpcMessage>, Stop> {
+        Ok(self.poll_after(session, 0).await.accepted()?.messages)
+    }
+
+    /// AcknowledgeMessage.
+    pub async fn acknowledge(
+        &self,
+        request: AcknowledgeMessageRequest,
+    ) -> Answer<AcknowledgeMessageResponse> {
+        let call = format!(
+            "AcknowledgeMessage({}, success = {})",
+            quote(&request.message_id),
+            request.success
+        );
+        let mut client = self.client.clone();
+        let answer =
+            self.call(call, async move { client.acknowledge_message(request).await }).await;
+        answer.declining(|it| (!it.success).then(|| it.message.clone()))
+    }
+
+    /// Acknowledges a message as used; that must be accepted.
+    ///
+    /// # Errors
+    /// A finding if it is rejected.
+    pub async fn acks(&self, sent: &Sent) -> Result<(), Stop> {
+        self.acknowledge(sent.acknowledgement(self, true)).await.accepted().map(drop)
+    }
+
+    /// Acknowledges a message as not usable; that must be accepted.
+    ///
+    /// # Errors
+    /// A finding if it is rejected.
+    pub async fn nacks(&self, sent: &Sent) -> Result<(), Stop> {
+        self.acknowledge(sent.acknowledgement(self, false)).await.accepted().map(drop)
+    }
+
+    /// GetMessageStatus.
+    pub async fn status_of(
+        &self,
+        session_id: &str,
+        message_id: &str,
+    ) -> Answer<GetMessageStatusResponse> {
+        let request = GetMessageStatusRequest {
+            message_id: message_id.into(),
+            session_id: session_id.into(),
+        };
+        let call = format!("GetMessageStatus({})", quote(message_id));
+        let mut client = self.client.clone();
+        self.call(call, async move { client.get_message_status(request).await }).await
+    }
+
+    /// The status of a message, which must be known.
+    ///
+    /// # Errors
+    /// A finding if it is not.
+    pub async fn status(&self, sent: &Sent) -> Result<GetMessageStatusResponse, Stop> {
+        self.status_of(&sent.request.session_id, &sent.id).await.accepted()
+    }
+
+    /// The entry of `recipient` in the status of a message, which must be there.
+    ///
+    /// # Errors
+    /// A finding if it is not.
+    pub async fn delivery(
+        &self,
+        sent: &Sent,
+        recipient: &Party,
+    ) -> Result<MessageDeliveryStatus, Stop> {
+        let status = self.status(sent).await?;
+        status.deliveries.into_iter().find(|it| it.party_id == recipient.id).ok_or_else(|| {
+            Stop::broken(
+                format!("the status of {} has no entry for {}", sent.id, recipient.id),
+                "one entry per recipient",
+            )
+        })
+    }
+
+    /// PublishSessionEvent.
+    pub async fn publish(&self, event: SessionEvent) -> Answer<PublishSessionEventResponse> {
+        self.publish_with(PublishSessionEventRequest { event: Some(event) }).await
+    }
+
+    /// PublishSessionEvent.
+    pub async fn publish_with(
+        &self,
+        request: PublishSessionEventRequest,
+    ) -> Answer<PublishSessionEventResponse> {
+        let call = match &request.event {
+            Some(event) => format!(
+                "PublishSessionEvent({} of {})",
+                quote(&event.event_type),
+                quote(&event.session_id)
+            ),
+            None => "PublishSessionEvent(nothing)".into(),
+        };
+        let mut client = self.client.clone();
+        let answer =
+            self.call(call, async move { client.publish_session_event(request).await }).await;
+        answer.declining(|it| (!it.success).then(String::new))
+    }
+
+    /// GetRegisteredParties.
+    pub async fn list(
+        &self,
+        role: &str,
+        only_online: bool,
+    ) -> Answer<GetRegisteredPartiesResponse> {
+        let request = GetRegisteredPartiesRequest { role_filter: role.into(), only_online };
+        let call = format!("GetRegisteredParties(role {role:?}, only_online = {only_online})");
+        let mut client = self.client.clone();
+        self.call(call, async move { client.get_registered_parties(request).await }).await
+    }
+
+    /// Makes a unary call: with a deadline, noted in the journal.
+    pub async fn call<T: Brief>(
+        &self,
+        call: String,
+        answer: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Answer<T> {
+        let noted = self.trial.journal().begin(&self.id, call.clone());
+        let wait = self.trial.pace().wait();
+        let fate = match tokio::time::timeout_at(wait.deadline(), answer).await {
+            Ok(Ok(response)) => Fate::Accepted(response.into_inner()),
+            Ok(Err(status)) if is_lost(&status) => Fate::Lost(words(&status)),
+            Ok(Err(status)) => Fate::Refused(status),
+            Err(_) => match self.trial.excuse(&wait).await {
+                Some(why) => Fate::Lost(why),
+                None => Fate::Unanswered(wait.elapsed()),
+            },
+        };
+        noted.end(match &fate {
+            Fate::Accepted(answer) => answer.brief(),
+            fate => fate.words(),
+        });
+        Answer { call, fate, trial: self.trial.clone() }
+    }
+}
+
+impl<T> Answer<T> {
+    /// Takes an OK answer for a rejection where `declined` finds one in it.
+    fn declining(mut self, declined: impl FnOnce(&T) -> Option<String>) -> Self {
+        if let Fate::Accepted(answer) = &self.fate
+            && let Some(text) = declined(answer)
+        {
+            self.fate = Fate::Declined(text);
+        }
+        self
+    }
+}
+
+/// A name as findings show it.
+pub(crate) fn quote(name: &str) -> String {
+    if name.is_empty() { "\"\"".into() } else { name.into() }
+}

@@ -1,0 +1,190 @@
+//! What the suite is told of a target: a TOML file, every key optional.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::requirement::Capability;
+
+/// What the suite is told of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// Where the target is and what it claims.
+    pub target: Description,
+    /// Its own timers and limits.
+    pub timers: Timers,
+}
+
+/// Where a target is and what it claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Description {
+    /// What reports call it.
+    pub name: Option<String>,
+    /// Where it listens: `http://host:port`.
+    pub address: Option<String>,
+    /// The command that starts it at `address`.
+    pub start: Option<String>,
+    /// The folder of its store.
+    pub data: Option<PathBuf>,
+    /// What it claims besides `core`.
+    pub capabilities: Vec<Capability>,
+}
+
+/// The target's own timers and limits. The defaults are those of the contract.
+///
+/// No check assumes a bound tighter than these plus a stated allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timers {
+    /// A party silent for longer is offline. Milliseconds.
+    pub heartbeat_timeout_ms: u64,
+    /// A delivery not acknowledged for so long is sent again. Milliseconds.
+    pub ack_timeout_ms: u64,
+    /// So many timed redeliveries there are before a delivery fails.
+    pub max_retries: u32,
+    /// A delivery outstanding for so long fails. Milliseconds.
+    pub message_ttl_ms: u64,
+    /// The largest payload that is accepted. Bytes.
+    pub max_payload_bytes: u64,
+    /// How far the target's clock may be from the suite's. Milliseconds.
+    pub clock_tolerance_ms: u64,
+    /// How long an orderly stop may take. Milliseconds.
+    pub stop_timeout_ms: u64,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            heartbeat_timeout_ms: 30_000,
+            ack_timeout_ms: 5_000,
+            max_retries: 5,
+            message_ttl_ms: 24 * 60 * 60 * 1000,
+            max_payload_bytes: 2 * 1024 * 1024,
+            clock_tolerance_ms: 2_000,
+            stop_timeout_ms: 10_000,
+        }
+    }
+}
+
+impl Timers {
+    /// Timers short enough to be waited for: those that the built-in router is started with.
+    pub fn short() -> Self {
+        Self {
+            heartbeat_timeout_ms: 1_500,
+            ack_timeout_ms: 400,
+            max_retries: 3,
+            message_ttl_ms: 6_000,
+            ..Self::default()
+        }
+    }
+
+    /// A party silent for longer is offline.
+    pub fn heartbeat_timeout(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_timeout_ms)
+    }
+
+    /// A delivery not acknowledged for so long is sent again.
+    pub fn ack_timeout(&self) -> Duration {
+        Duration::from_millis(self.ack_timeout_ms)
+    }
+
+    /// The gRPC receive limit that clients set: 4 MiB or, if that is more, the largest payload and
+    /// 64 KiB. Bytes.
+    pub fn receive_limit(&self) -> usize {
+        let one_message = self.max_payload_bytes.saturating_add(64 * 1024);
+        usize::try_from(one_message).unwrap_or(usize::MAX).max(4 * 1024 * 1024)
+    }
+}
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The file cannot be read.
+    #[error("cannot read profile {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not the TOML that is wanted.
+    #[error("profile {}, {place}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        place: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Profile {
+    /// Reads a profile.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no TOML, has a key that is not known or a value that makes no
+    /// sense.
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ProfileError::Unreadable { path: path.into(), source })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
+        let invalid = |place: String, message: String| ProfileError::Invalid {
+            path: path.into(),
+            place,
+            message,
+        };
+        let profile: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let message = error.message().replace('\n', " ");
+            invalid(format!("line {line}"), message)
+        })?;
+        let timers = &profile.timers;
+        for (key, value) in [
+            ("heartbeat_timeout_ms", timers.heartbeat_timeout_ms),
+            ("ack_timeout_ms", timers.ack_timeout_ms),
+            ("message_ttl_ms", timers.message_ttl_ms),
+            ("max_payload_bytes", timers.max_payload_bytes),
+        ] {
+            if value == 0 {
+                return Err(invalid(format!("timers.{key}"), "must be more than 0".into()));
+            }
+        }
+        Ok(profile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_file_line_and_key_of_what_it_does_not_know() {
+        let error = Profile::parse("[timers]\nack_timeout = 3\n", Path::new("a.toml")).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("profile a.toml, line 2: unknown field `ack_timeout`"), "{text}");
+        assert!(text.contains("ack_timeout_ms"), "{text}");
+    }
+
+    #[test]
+    fn every_key_is_optional() {
+        let profile = Profile::parse("", Path::new("a.toml")).unwrap();
+        assert_eq!(profile, Profile::default());
+        let profile =
+            Profile::parse("[timers]\nack_timeout_ms = 400", Path::new("a.toml")).unwrap();
+        assert_eq!(profile.timers, Timers { ack_timeout_ms: 400, ..Timers::default() });
+    }
+
+    #[test]
+    fn a_timer_of_nothing_is_an_error() {
+        let error =
+            Profile::parse("[timers]\nack_timeout_ms = 0", Path::new("a.toml")).unwrap_err();
+        assert!(error.to_string().contains("timers.ack_timeout_ms"), "{error}");
+    }
+}

@@ -1,0 +1,286 @@
+//! Runs the checks of a selection side by side, and sums up what they found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::calibrate::{Unfit, answers, calibrate};
+use crate::clock::Clock;
+use crate::connect::Door;
+use crate::families;
+use crate::outcome::{Finding, Outcome, Stop, Verdict};
+use crate::pace::Pace;
+use crate::profile::Timers;
+use crate::report::{
+    Calibration, Counts, FORMAT, OverallVerdict, Report, RequirementReport, TargetReport,
+};
+use crate::requirement::{Capability, Check, Level, Requirement};
+use crate::select::Selection;
+use crate::trial::{Ground, Trial};
+
+/// Checks that run at the same time: most of a check is waiting.
+const SIDE_BY_SIDE: usize = 24;
+
+/// How often a check that could reach no verdict is tried in all.
+const ATTEMPTS: u32 = 3;
+
+/// No check takes so long; one that does has lost its way.
+const CHECK_LIMIT: Duration = Duration::from_secs(300);
+
+/// How often the run looks whether the target is still there.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// So many looks in a row must fail before the target counts as gone.
+const PULSES_MISSED: u32 = 3;
+
+/// What is judged.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// What reports call it.
+    pub name: String,
+    /// How it is reached, in words.
+    pub reached_by: String,
+    /// The way to it.
+    pub door: Door,
+    /// Its timers and limits.
+    pub timers: Timers,
+    /// What it claims besides `core`.
+    pub capabilities: Vec<Capability>,
+}
+
+impl Subject {
+    fn claims(&self, capability: Capability) -> bool {
+        capability == Capability::Core || self.capabilities.contains(&capability)
+    }
+}
+
+/// How it is judged.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What names and random choices derive from.
+    pub seed: u64,
+    /// Which requirements are checked.
+    pub selection: Selection,
+    /// The longest of the target's timers that is waited for.
+    pub timer_limit: Duration,
+    /// The command that reports give to run one check again, without the check's name.
+    pub replay: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            selection: Selection::default(),
+            timer_limit: Duration::from_secs(60),
+            replay: "mpc-conformance run".into(),
+        }
+    }
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// The target answered; so many checks will run.
+    Began(&'a Calibration, usize),
+    /// A check ended.
+    Ended(&'a RequirementReport),
+}
+
+/// Judges `subject`.
+///
+/// # Errors
+/// If there is no MessageRouter to judge. A target that dies during the run is no error, but a
+/// [`OverallVerdict::Unreachable`].
+pub async fn run(
+    subject: &Subject,
+    options: &Options,
+    mut tell: impl FnMut(Progress<'_>),
+) -> Result<Report, Unfit> {
+    let clock = Clock::new();
+    let began = Instant::now();
+    let started_at_ms = clock.now_ms();
+    let calibration = calibrate(&subject.door).await?;
+    let ground = Ground {
+        door: subject.door.clone(),
+        timers: subject.timers,
+        timer_limit: options.timer_limit,
+        pace: Pace::new(&calibration),
+        clock,
+        seed: options.seed,
+        run: format!("{:06x}{:05x}", options.seed & 0xff_ffff, started_at_ms & 0xf_ffff),
+    };
+
+    let mut reports = BTreeMap::new();
+    let mut due = Vec::new();
+    let selected = families::requirements().filter(|it| options.selection.contains(it));
+    for (place, requirement) in selected.enumerate() {
+        match (subject.claims(requirement.capability), requirement.check) {
+            (true, Some(check)) => due.push((place, requirement, check)),
+            (true, None) => {
+                let why = "this version of the suite has no check for it yet";
+                let report = blank(requirement, Outcome::NotChecked, why.into());
+                reports.insert(place, report);
+            }
+            (false, _) => {
+                let why = format!("the target does not claim `{}`", requirement.capability);
+                reports.insert(place, blank(requirement, Outcome::NotApplicable, why));
+            }
+        }
+    }
+    tell(Progress::Began(&calibration, due.len()));
+
+    let mut checks = JoinSet::new();
+    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut unfinished: BTreeMap<_, _> = due.iter().map(|it| (it.0, it.1)).collect();
+    for (place, requirement, check) in due {
+        let (ground, places) = (ground.clone(), places.clone());
+        let replay =
+            format!("{} --only {} --seed {}", options.replay, requirement.id, options.seed);
+        checks.spawn(async move {
+            let _place = places.acquire().await.expect("nobody closes it");
+            (place, examine(&ground, requirement, check, replay).await)
+        });
+    }
+    let mut gone = std::pin::pin!(gone(&subject.door));
+    let lost = loop {
+        tokio::select! {
+            biased;
+            ended = checks.join_next() => match ended {
+                None => break false,
+                Some(Ok((place, report))) => {
+                    tell(Progress::Ended(&report));
+                    unfinished.remove(&place);
+                    reports.insert(place, report);
+                }
+                // What it was about stays unfinished, and is reported below.
+                Some(Err(_)) => {}
+            },
+            () = &mut gone => break true,
+        }
+    };
+    checks.shutdown().await;
+    for (place, requirement) in unfinished {
+        let why =
+            if lost { "the target died" } else { "the check itself failed: a bug of the suite" };
+        reports.insert(place, blank(requirement, Outcome::Inconclusive, why.into()));
+    }
+
+    let requirements: Vec<_> = reports.into_values().collect();
+    let counts = Counts::of(requirements.iter().map(|it| it.outcome));
+    let mut capabilities = vec![Capability::Core];
+    capabilities.extend(subject.capabilities.iter().filter(|it| **it != Capability::Core));
+    Ok(Report {
+        format: FORMAT,
+        suite_version: env!("CARGO_PKG_VERSION").into(),
+        target: TargetReport {
+            name: subject.name.clone(),
+            reached_by: subject.reached_by.clone(),
+            capabilities,
+            timers: subject.timers,
+        },
+        seed: options.seed,
+        started_at_ms,
+        duration_ms: millis(began.elapsed()),
+        calibration: Some(calibration),
+        verdict: if lost { OverallVerdict::Unreachable } else { verdict(&counts) },
+        counts,
+        requirements,
+        ceremony: None,
+    })
+}
+
+fn verdict(counts: &Counts) -> OverallVerdict {
+    if counts.failed > 0 {
+        OverallVerdict::NotConformant
+    } else if counts.inconclusive + counts.not_checked > 0 {
+        OverallVerdict::Incomplete
+    } else {
+        OverallVerdict::Conformant
+    }
+}
+
+/// Returns when the target cannot be reached any more.
+async fn gone(door: &Door) {
+    let mut missed = 0;
+    while missed < PULSES_MISSED {
+        tokio::time::sleep(PULSE).await;
+        missed = if answers(door).await { 0 } else { missed + 1 };
+    }
+}
+
+/// Runs one check, again if there was no verdict.
+async fn examine(
+    ground: &Ground,
+    requirement: &Requirement,
+    check: Check,
+    replay: String,
+) -> RequirementReport {
+    let began = Instant::now();
+    let mut attempt = 0;
+    let (trial, verdict) = loop {
+        let trial = Trial::new(ground, requirement.id, attempt);
+        let verdict = tokio::time::timeout(CHECK_LIMIT, check(trial.clone())).await;
+        let verdict = verdict.unwrap_or_else(|_| {
+            let limit = CHECK_LIMIT.as_secs();
+            Err(Stop::Inconclusive(format!("the check did not end within {limit} s")))
+        });
+        attempt += 1;
+        if !matches!(verdict, Err(Stop::Inconclusive(_))) || attempt == ATTEMPTS {
+            break (trial, verdict);
+        }
+    };
+    let mut report = summed_up(requirement, verdict, trial.warnings());
+    report.duration_ms = millis(began.elapsed());
+    if matches!(report.outcome, Outcome::Failed | Outcome::Warned | Outcome::Inconclusive) {
+        (report.timeline, report.timeline_cut) = trial.journal().timeline();
+    }
+    if report.finding.is_some() {
+        report.replay = Some(replay);
+    }
+    report
+}
+
+fn summed_up(
+    requirement: &Requirement,
+    verdict: Verdict,
+    mut warnings: Vec<Finding>,
+) -> RequirementReport {
+    let (outcome, finding) = match verdict {
+        Ok(()) if warnings.is_empty() => return blank(requirement, Outcome::Passed, String::new()),
+        Ok(()) => (Outcome::Warned, warnings.swap_remove(0)),
+        Err(Stop::Broken(finding)) => match requirement.level {
+            Level::Must => (Outcome::Failed, finding),
+            Level::Should => (Outcome::Warned, finding),
+        },
+        Err(Stop::Inconclusive(why)) => return blank(requirement, Outcome::Inconclusive, why),
+        Err(Stop::NotChecked(why)) => return blank(requirement, Outcome::NotChecked, why),
+    };
+    let detail = format!("{}; accepted: {}", finding.seen, finding.accepted);
+    RequirementReport { finding: Some(finding), ..blank(requirement, outcome, detail) }
+}
+
+fn blank(requirement: &Requirement, outcome: Outcome, detail: String) -> RequirementReport {
+    RequirementReport {
+        id: requirement.id.into(),
+        family: requirement.family().into(),
+        level: requirement.level,
+        capability: requirement.capability,
+        outcome,
+        detail,
+        says: requirement.says.into(),
+        duration_ms: 0,
+        finding: None,
+        timeline: Vec::new(),
+        timeline_cut: 0,
+        replay: None,
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
