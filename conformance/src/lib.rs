@@ -20,6 +20,7 @@ pub mod report;
 pub mod requirement;
 pub mod run;
 pub mod select;
+pub mod specimen;
 pub mod trial;
 
 pub use brief::Brief;

@@ -1,0 +1,129 @@
+//! The life of a delivery: handed out, ended, expired.
+
+use mpc_router_proto::v1::MpcMessage;
+use tokio::time::{Duration, Instant};
+use tonic::Status;
+
+use super::state::{Number, Phase, State};
+use super::{Fault, Variant};
+
+/// How long the slower of two lanes takes, where a twist has two.
+pub(super) const LAG: Duration = Duration::from_millis(5);
+
+/// What a stream does next.
+#[derive(Debug)]
+pub(super) enum Next<T> {
+    Item(T),
+    /// Nothing until it is woken, or until then.
+    Wait {
+        until: Option<Instant>,
+    },
+    /// It ends: with a status, or as if all had been read.
+    End(Option<Status>),
+}
+
+/// By which way a message is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Stream,
+    Poll,
+}
+
+impl State {
+    /// Whether the delivery waits for its party, handed out or not.
+    pub(super) fn is_outstanding(&self, number: Number, party: &str) -> bool {
+        let session = &self.messages[number].content.session_id;
+        self.session(session)
+            .and_then(|session| session.mailboxes.get(party))
+            .is_some_and(|mailbox| mailbox.contains(&number))
+    }
+
+    /// Takes the delivery out of its party's mailbox.
+    pub(super) fn take_out(&mut self, number: Number, party: &str) {
+        let session = self.messages[number].content.session_id.clone();
+        if let Some(mailbox) = self.session_mut(&session).mailboxes.get_mut(party) {
+            mailbox.remove(&number);
+        }
+    }
+
+    /// Hands the message out to the party: STS-3.
+    pub(super) fn hand_out(&mut self, number: Number, party: &str, way: Way) -> MpcMessage {
+        let now = self.now_ms();
+        let twist = self.twist.clone();
+        let message = &mut self.messages[number];
+        let content = message.content.clone();
+        let Some(delivery) = message.delivery_mut(party) else { return content };
+
+        let first_by_stream = way == Way::Stream && !delivery.streamed;
+        match way {
+            Way::Stream => delivery.streamed = true,
+            Way::Poll => delivery.polls += 1,
+        }
+        let silent = match way {
+            Way::Stream => twist.has(Fault::StreamedStaysPending),
+            Way::Poll => twist.has(Fault::PollLeavesPending),
+        };
+        if delivery.phase == Phase::Pending && !silent {
+            // PND-5, STS-2, STS-3
+            delivery.phase = Phase::Delivered;
+            if delivery.delivered_at == 0 {
+                delivery.delivered_at = now;
+            }
+        } else if way == Way::Poll && twist.has(Fault::PollCountsAsRetry) {
+            // PND-6: polling uses up no retries.
+            delivery.retries += 1;
+        }
+        // STS-8: the first delivery's time stays.
+        if (way == Way::Poll && twist.has(Fault::PollMovesDeliveredAt))
+            || (first_by_stream && twist.has(Fault::NewStreamMovesDeliveredAt))
+        {
+            delivery.delivered_at = now;
+        }
+        let polled_out =
+            twist.has(Fault::PolledTooOftenFails) && delivery.polls > self.settings.max_retries;
+
+        // SUB-3, PND-5: handed out is not ended.
+        let taken = match way {
+            Way::Stream => twist.has(Fault::StreamedIsDone),
+            Way::Poll => twist.has(Fault::PollTakesAway),
+        };
+        if polled_out {
+            self.end(number, party, Phase::Failed);
+        } else if taken {
+            self.take_out(number, party);
+        }
+        content
+    }
+
+    /// Ends the delivery. ACK-4: a terminal state stays.
+    pub(super) fn end(&mut self, number: Number, party: &str, phase: Phase) {
+        let now = self.now_ms();
+        let failures_have_times = self.is(Variant::FailedHasEndTime);
+        if let Some(delivery) = self.messages[number].delivery_mut(party)
+            && matches!(delivery.phase, Phase::Pending | Phase::Delivered)
+        {
+            delivery.phase = phase;
+            if phase == Phase::Acknowledged || failures_have_times {
+                delivery.acknowledged_at = now;
+            }
+        }
+        self.take_out(number, party);
+    }
+
+    /// EXP-1: what has been outstanding for `message_ttl` fails.
+    pub(super) fn expire(&mut self) {
+        while let Some(message) = self.messages.get(self.expired)
+            && message.accepted.elapsed() >= self.settings.message_ttl
+        {
+            let number = self.expired;
+            self.expired += 1;
+            let parties: Vec<String> =
+                self.messages[number].deliveries.iter().map(|d| d.party.clone()).collect();
+            for party in parties {
+                if self.is_outstanding(number, &party) {
+                    self.end(number, &party, Phase::Failed);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Session events: EVT.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::task::Waker;
+
+use mpc_router_proto::v1::{
+    PublishSessionEventResponse, SessionEvent, SubscribeSessionEventsRequest,
+};
+use tokio::time::{Duration, Instant};
+
+use super::delivery::{LAG, Next};
+use super::refusal::Refusal;
+use super::state::{Listener, Published, State};
+use super::{Fault, Variant};
+
+/// Within this time a fault takes two events of a session for one.
+const DEBOUNCE: Duration = Duration::from_millis(5);
+
+impl State {
+    /// PublishSessionEvent.
+    pub(super) fn publish(
+        &mut self,
+        event: Option<SessionEvent>,
+    ) -> Result<PublishSessionEventResponse, Refusal> {
+        // EVT-7
+        let Some(event) = event else {
+            if self.has(Fault::MissingEventAccepted) {
+                return Ok(PublishSessionEventResponse { success: true, subscriber_count: 0 });
+            }
+            return Err(Refusal::invalid("there is no event"));
+        };
+        self.check_event(&event)?;
+
+        // EVT-9: the same event again delivers nothing again.
+        if let Some(known) = self.published.get(&event.event_id)
+            && known.event == event
+            && !self.is(Variant::NoEventDedupe)
+        {
+            let subscriber_count =
+                if self.is(Variant::RepeatsCountZero) { 0 } else { known.subscriber_count };
+            return Ok(PublishSessionEventResponse { success: true, subscriber_count });
+        }
+
+        self.announce(&event);
+        let filled = self.filled(event.clone());
+        let subscriber_count = self.send_event(&filled);
+        if !event.event_id.is_empty() {
+            if self.has(Fault::LastEventOnlyDeduplicated) {
+                self.published.clear();
+            }
+            let id = event.event_id.clone();
+            self.published.insert(id, Published { event, subscriber_count });
+        }
+        if self.has(Fault::EndedListenerFailsPublish) && self.drop_ended(&filled) {
+            return Err(Refusal::internal("a subscriber's channel is closed"));
+        }
+        Ok(PublishSessionEventResponse { success: true, subscriber_count })
+    }
+
+    fn check_event(&self, event: &SessionEvent) -> Result<(), Refusal> {
+        // EVT-7
+        if event.session_id.is_empty() && !self.has(Fault::EventWithoutSession) {
+            return Err(Refusal::invalid("the event's session_id is empty"));
+        }
+        if event.event_type.is_empty() && !self.has(Fault::EventWithoutType) {
+            return Err(Refusal::invalid("the event's event_type is empty"));
+        }
+        // EVT-8
+        if event.threshold_t > event.threshold_n && !self.has(Fault::ThresholdOverN) {
+            return Err(Refusal::invalid("threshold_t is over threshold_n"));
+        }
+        if (event.threshold_t < 0 || event.threshold_n < 0) && !self.has(Fault::NegativeThreshold) {
+            return Err(Refusal::invalid("a threshold is negative"));
+        }
+        let distinct: BTreeSet<&String> = event.selected_parties.iter().collect();
+        if distinct.len() < event.selected_parties.len() && !self.has(Fault::SelectedTwice) {
+            return Err(Refusal::invalid("a party is selected twice"));
+        }
+        Ok(())
+    }
+
+    /// A session's members are the selected parties of its newest announcement that has any.
+    fn announce(&mut self, event: &SessionEvent) {
+        let session = self.session_mut(&event.session_id);
+        session.events += 1;
+        if ["session_created", "session_started"].contains(&event.event_type.as_str()) {
+            session.announced = true;
+            if !event.selected_parties.is_empty() {
+                session.members.clone_from(&event.selected_parties);
+                session.members.sort();
+                session.members.dedup();
+            }
+        }
+    }
+
+    /// EVT-4: what was given is kept, what is empty is filled. EVT-3: the rest stays.
+    fn filled(&mut self, mut event: SessionEvent) -> SessionEvent {
+        if (event.event_id.is_empty() && !self.has(Fault::EventIdLeftEmpty))
+            || self.has(Fault::EventIdReplaced)
+        {
+            event.event_id = self.ids.next(&self.twist);
+        }
+        if event.created_at == 0 || self.has(Fault::EventTimeReplaced) {
+            event.created_at = self.now_ms();
+        }
+        if self.has(Fault::MessageHashLost) {
+            event.message_hash.clear();
+        }
+        if self.has(Fault::JoinTokensWithheld) {
+            event.join_tokens.clear();
+        }
+        if self.has(Fault::SelectedPartiesSorted) {
+            event.selected_parties.sort();
+        }
+        event
+    }
+
+    /// Sends an event to whom it concerns, and counts them (EVT-5).
+    fn send_event(&mut self, event: &SessionEvent) -> i32 {
+        let now = Instant::now();
+        let session = self.session_mut(&event.session_id);
+        let events = session.events;
+        let last_event = session.last_event.replace(now);
+        let debounced = self.has(Fault::EventsDebounced)
+            && last_event.is_some_and(|last| now - last < DEBOUNCE);
+        // EVT-6: nothing overtakes.
+        let lags = (self.has(Fault::EventsInTwoLanes) && !event.join_tokens.is_empty())
+            || (self.has(Fault::EventsSwappedOnceIn20) && events.is_multiple_of(20));
+        let due = if lags { now + LAG } else { now };
+
+        let twist = self.twist.clone();
+        let mut parties = BTreeSet::new();
+        let mut streams = 0;
+        for listener in &mut self.listeners {
+            // EVT-1, EVT-12
+            let concerned = if event.selected_parties.is_empty() {
+                !twist.has(Fault::EventsForSelectedOnly)
+            } else {
+                event.selected_parties.contains(&listener.party)
+                    || twist.has(Fault::EventsToEverybody)
+            };
+            // EVT-2
+            let types = &listener.event_types;
+            let wanted = types.is_empty()
+                || if twist.has(Fault::FirstEventTypeOnly) {
+                    types.first() == Some(&event.event_type)
+                } else if twist.has(Fault::EventTypeByPrefix) {
+                    types.iter().any(|prefix| event.event_type.starts_with(prefix))
+                } else {
+                    types.contains(&event.event_type)
+                };
+            if !(concerned && wanted) {
+                continue;
+            }
+            streams += 1;
+            parties.insert(listener.party.as_str());
+            if listener.ended || debounced {
+                continue;
+            }
+            let mut copy = event.clone();
+            if twist.is(Variant::OwnJoinTokenOnly) {
+                copy.join_tokens.retain(|party, _| *party == listener.party);
+            }
+            listener.queue.push_back((due, copy));
+            if let Some(waker) = listener.waker.take() {
+                waker.wake();
+            }
+        }
+        let count = if twist.has(Fault::CountsStreams) {
+            streams
+        } else if twist.has(Fault::CountsSelected) {
+            event.selected_parties.len()
+        } else {
+            parties.len()
+        };
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    /// Forgets the ended event streams that this event concerns, and tells whether there were any.
+    fn drop_ended(&mut self, event: &SessionEvent) -> bool {
+        let before = self.listeners.len();
+        self.listeners.retain(|listener| {
+            !(listener.ended && event.selected_parties.contains(&listener.party))
+        });
+        self.listeners.len() < before
+    }
+
+    /// SubscribeSessionEvents: gives the new stream's number.
+    pub(super) fn listen(
+        &mut self,
+        request: SubscribeSessionEventsRequest,
+    ) -> Result<u64, Refusal> {
+        let party = request.party_id;
+        // EVT-10
+        if party.is_empty() && !self.has(Fault::EmptyListenerAccepted) {
+            return Err(Refusal::invalid("party_id is empty"));
+        }
+        if self.party(&party).is_none()
+            && !party.is_empty()
+            && !self.has(Fault::UnknownListenerAccepted)
+        {
+            return Err(Refusal::not_found("the party is not registered"));
+        }
+        self.heard(&party);
+        let id = self.next_stream();
+        self.listeners.push(Listener {
+            id,
+            party,
+            event_types: request.event_types,
+            queue: VecDeque::new(),
+            waker: None,
+            ended: false,
+        });
+        Ok(id)
+    }
+
+    /// What an event stream does next.
+    pub(super) fn next_event(&mut self, id: u64, waker: &Waker) -> Next<SessionEvent> {
+        let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id) else {
+            return Next::End(None);
+        };
+        let now = Instant::now();
+        if let Some(at) = listener.queue.iter().position(|(due, _)| *due <= now)
+            && let Some((_, event)) = listener.queue.remove(at)
+        {
+            return Next::Item(event);
+        }
+        listener.waker = Some(waker.clone());
+        Next::Wait { until: listener.queue.iter().map(|(due, _)| *due).min() }
+    }
+
+    /// EVT-11: a stream that has ended is forgotten.
+    pub(super) fn stop_listening(&mut self, id: u64) {
+        if self.has(Fault::EndedListenersCounted) || self.has(Fault::EndedListenerFailsPublish) {
+            if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id) {
+                listener.ended = true;
+            }
+        } else {
+            self.listeners.retain(|listener| listener.id != id);
+        }
+    }
+}

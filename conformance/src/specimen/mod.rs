@@ -1,0 +1,113 @@
+//! The specimen: a second router, deliberately plain, for the suite's test of itself.
+//!
+//! It keeps everything in memory behind one lock and was written straight from the contract, with
+//! no line in common with the reference router. So there are two right implementations, and where
+//! they differ the contract is unclear.
+//!
+//! Into it [`Fault`]s and [`Variant`]s are planted, each as one wrong or different decision at the
+//! place where the right one stands: a check is worth something when it finds its faults, and is
+//! no nuisance when it passes all variants. To follow one of them, search for its name.
+//!
+//! All time is tokio's, so that under a paused clock on one thread a run is the same every time.
+
+mod acknowledging;
+mod clock;
+mod delivery;
+mod events;
+mod faults;
+mod ids;
+mod parties;
+mod polling;
+mod refusal;
+mod router;
+mod routing;
+mod state;
+mod status;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod twist;
+mod variants;
+mod wire;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+pub use faults::{Fault, UnknownFault};
+pub use twist::Twist;
+pub use variants::{UnknownVariant, Variant};
+pub use wire::SpecimenService;
+
+use clock::Clock;
+use state::State;
+
+/// What an operator sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a party may be silent and count as online (HB-5, HB-6).
+    pub heartbeat_timeout: Duration,
+    /// After what time an open stream is sent a message again (RED-1).
+    pub ack_timeout: Duration,
+    /// How often at most (RED-4).
+    pub max_retries: u32,
+    /// How long a delivery may be outstanding (EXP-1).
+    pub message_ttl: Duration,
+    /// The longest payload, in bytes (RTE-9).
+    pub max_payload: usize,
+    /// What identifiers, and the twists that leave something to chance, are drawn from.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    /// The defaults that the contract names in brackets.
+    fn default() -> Self {
+        Self {
+            heartbeat_timeout: Duration::from_secs(30),
+            ack_timeout: Duration::from_secs(5),
+            max_retries: 5,
+            message_ttl: Duration::from_secs(24 * 60 * 60),
+            max_payload: 2 * 1024 * 1024,
+            seed: 0,
+        }
+    }
+}
+
+/// A plain router in memory, right but for its [`Twist`]. Clones are the same router.
+///
+/// It implements [`MessageRouter`](mpc_router_proto::v1::message_router_server::MessageRouter).
+/// [`Specimen::into_service`] serves it, with the few twists that are decided on the wire.
+#[derive(Clone, Debug)]
+pub struct Specimen {
+    twist: Arc<Twist>,
+    max_payload: usize,
+    state: Arc<Mutex<State>>,
+}
+
+impl Specimen {
+    /// An empty router whose clock shows the time of day. Call it within a tokio runtime with time
+    /// enabled: from here on only tokio's clock counts.
+    pub fn new(settings: Settings, twist: impl Into<Twist>) -> Self {
+        Self::at(SystemTime::now(), settings, twist)
+    }
+
+    /// An empty router whose clock shows `unix` now, for runs that are to be the same every time.
+    pub fn at(unix: SystemTime, settings: Settings, twist: impl Into<Twist>) -> Self {
+        let twist = twist.into();
+        Self {
+            max_payload: settings.max_payload,
+            state: Arc::new(Mutex::new(State::new(settings, twist.clone(), Clock::showing(unix)))),
+            twist: Arc::new(twist),
+        }
+    }
+
+    /// What is planted into it.
+    pub fn twist(&self) -> &Twist {
+        &self.twist
+    }
+
+    /// The router as a tonic service, for [`tonic::transport::server::Server::add_service`]. Its
+    /// limits let every allowed payload in and every answer out.
+    pub fn into_service(self) -> SpecimenService {
+        SpecimenService::new(self)
+    }
+}

@@ -1,0 +1,252 @@
+//! The ten calls: each takes the lock, decides, and answers.
+
+use std::pin::Pin;
+use std::sync::MutexGuard;
+use std::task::{Context, Poll};
+
+use mpc_router_proto::Encoded;
+use mpc_router_proto::v1::message_router_server::MessageRouter;
+use mpc_router_proto::v1::{
+    AcknowledgeMessageRequest, AcknowledgeMessageResponse, GetMessageStatusRequest,
+    GetMessageStatusResponse, GetPendingMessagesRequest, GetPendingMessagesResponse,
+    GetRegisteredPartiesRequest, GetRegisteredPartiesResponse, HeartbeatRequest, HeartbeatResponse,
+    MpcMessage, PublishSessionEventRequest, PublishSessionEventResponse, RegisterPartyRequest,
+    RegisterPartyResponse, RouteMessageRequest, RouteMessageResponse, SessionEvent,
+    SubscribeMessagesRequest, SubscribeSessionEventsRequest,
+};
+use tokio::time::{Duration, Sleep, sleep, sleep_until};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status};
+
+use super::delivery::Next;
+use super::refusal::answer;
+use super::state::State;
+use super::{Fault, Specimen, Variant};
+
+/// How long the right specimen's one moment takes where a fault cuts it in two.
+const RACE: Duration = Duration::from_millis(3);
+
+/// What a slow router takes for every answer.
+const SLOW: Duration = Duration::from_millis(20);
+
+type Items<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl MessageRouter for Specimen {
+    async fn route_message(
+        &self,
+        request: Request<RouteMessageRequest>,
+    ) -> Result<Response<RouteMessageResponse>, Status> {
+        let request = request.into_inner();
+        let arrival = self.lock().arrival(&request);
+        if self.twist.has(Fault::CreatedAtBeforeTheQueue) {
+            sleep(Duration::from_millis(request.payload.len() as u64 % 7)).await;
+        }
+        if self.twist.has(Fault::LosesConcurrentSends) {
+            sleep(RACE).await;
+        }
+        let result = self.lock().route(request, &arrival);
+        self.take_time().await;
+        answer(result, &self.twist).map(Response::new)
+    }
+
+    type SubscribeMessagesStream = Items<Encoded<MpcMessage>>;
+
+    async fn subscribe_messages(
+        &self,
+        request: Request<SubscribeMessagesRequest>,
+    ) -> Result<Response<Self::SubscribeMessagesStream>, Status> {
+        let request = request.into_inner();
+        let mut unless = None;
+        if self.twist.has(Fault::SubscribeGap) {
+            unless = Some(self.lock().messages.len());
+            sleep(RACE).await;
+        }
+        let id = self.lock().subscribe(&request, unless).map_err(|no| no.status(&self.twist))?;
+        let stream = Open { specimen: self.clone(), id, kind: Kind::MESSAGES, timer: None };
+        self.take_time().await;
+        let late = self.twist.is(Variant::HeadersWithFirstItem);
+        Ok(Response::new(with_headers(stream, late).await))
+    }
+
+    async fn get_pending_messages(
+        &self,
+        request: Request<GetPendingMessagesRequest>,
+    ) -> Result<Response<Encoded<GetPendingMessagesResponse>>, Status> {
+        let result = self.lock().poll(&request.into_inner());
+        self.take_time().await;
+        let pending = result.map_err(|refusal| refusal.status(&self.twist))?;
+        Ok(Response::new(Encoded::from(pending)))
+    }
+
+    async fn acknowledge_message(
+        &self,
+        request: Request<AcknowledgeMessageRequest>,
+    ) -> Result<Response<AcknowledgeMessageResponse>, Status> {
+        let request = request.into_inner();
+        let result = if self.twist.has(Fault::AckRace) {
+            let verdict = self.lock().judge(&request);
+            sleep(RACE).await;
+            verdict.map(|verdict| self.lock().carry_out(verdict))
+        } else {
+            self.lock().acknowledge(&request)
+        };
+        if self.twist.has(Fault::LosingAckWritten) && result.is_ok() {
+            sleep(RACE).await;
+            self.lock().answered(&request);
+        }
+        self.take_time().await;
+        answer(result, &self.twist).map(Response::new)
+    }
+
+    async fn get_message_status(
+        &self,
+        request: Request<GetMessageStatusRequest>,
+    ) -> Result<Response<GetMessageStatusResponse>, Status> {
+        let result = self.lock().status(&request.into_inner());
+        self.take_time().await;
+        result.map(Response::new).map_err(|refusal| refusal.status(&self.twist))
+    }
+
+    async fn register_party(
+        &self,
+        request: Request<RegisterPartyRequest>,
+    ) -> Result<Response<RegisterPartyResponse>, Status> {
+        let result = self.lock().register(request.into_inner());
+        self.take_time().await;
+        answer(result, &self.twist).map(Response::new)
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
+        let result = self.lock().heartbeat(&request.into_inner());
+        self.take_time().await;
+        answer(result, &self.twist).map(Response::new)
+    }
+
+    type SubscribeSessionEventsStream = Items<SessionEvent>;
+
+    async fn subscribe_session_events(
+        &self,
+        request: Request<SubscribeSessionEventsRequest>,
+    ) -> Result<Response<Self::SubscribeSessionEventsStream>, Status> {
+        let id = self
+            .lock()
+            .listen(request.into_inner())
+            .map_err(|refusal| refusal.status(&self.twist))?;
+        let stream = Open { specimen: self.clone(), id, kind: Kind::EVENTS, timer: None };
+        self.take_time().await;
+        let late =
+            self.twist.is(Variant::HeadersWithFirstItem) || self.twist.has(Fault::EventHeadersLate);
+        Ok(Response::new(with_headers(stream, late).await))
+    }
+
+    async fn publish_session_event(
+        &self,
+        request: Request<PublishSessionEventRequest>,
+    ) -> Result<Response<PublishSessionEventResponse>, Status> {
+        let result = self.lock().publish(request.into_inner().event);
+        self.take_time().await;
+        answer(result, &self.twist).map(Response::new)
+    }
+
+    async fn get_registered_parties(
+        &self,
+        request: Request<GetRegisteredPartiesRequest>,
+    ) -> Result<Response<GetRegisteredPartiesResponse>, Status> {
+        let result = self.lock().directory(&request.into_inner());
+        self.take_time().await;
+        result.map(Response::new).map_err(|refusal| refusal.status(&self.twist))
+    }
+}
+
+impl Specimen {
+    /// The one lock. What is due by time alone is done first.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().expect("no decision panics");
+        state.expire();
+        state.notice_who_went_offline();
+        state
+    }
+
+    async fn take_time(&self) {
+        if self.twist.is(Variant::SlowAnswers) {
+            sleep(SLOW).await;
+        }
+    }
+}
+
+/// SUB-10: the response headers leave when this returns, and so at once.
+async fn with_headers<T: Send + 'static>(stream: Open<T>, late: bool) -> Items<T> {
+    let mut stream: Items<T> = Box::pin(stream);
+    if !late {
+        return stream;
+    }
+    let first = stream.next().await;
+    Box::pin(tokio_stream::iter(first).chain(stream))
+}
+
+/// An open stream of either kind. Dropping it, which is what a cancel or a lost connection comes
+/// to, ends the subscription.
+struct Open<T> {
+    specimen: Specimen,
+    id: u64,
+    kind: Kind<T>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What sets the two kinds of stream apart.
+struct Kind<T> {
+    next: fn(&mut State, u64, &Context<'_>) -> Next<T>,
+    close: fn(&mut State, u64),
+}
+
+impl Kind<Encoded<MpcMessage>> {
+    const MESSAGES: Self = Self {
+        next: |state, id, cx| match state.next_item(id, cx.waker()) {
+            Next::Item(message) => Next::Item(Encoded::from(message)),
+            Next::Wait { until } => Next::Wait { until },
+            Next::End(status) => Next::End(status),
+        },
+        close: State::unsubscribe,
+    };
+}
+
+impl Kind<SessionEvent> {
+    const EVENTS: Self = Self {
+        next: |state, id, cx| state.next_event(id, cx.waker()),
+        close: State::stop_listening,
+    };
+}
+
+impl<T> Stream for Open<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            let next = (this.kind.next)(&mut this.specimen.lock(), this.id, cx);
+            let until = match next {
+                Next::Item(item) => return Poll::Ready(Some(Ok(item))),
+                Next::End(status) => return Poll::Ready(status.map(Err)),
+                Next::Wait { until } => until,
+            };
+            let Some(until) = until else {
+                this.timer = None;
+                return Poll::Pending;
+            };
+            let timer = this.timer.insert(Box::pin(sleep_until(until)));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<T> Drop for Open<T> {
+    fn drop(&mut self) {
+        (self.kind.close)(&mut self.specimen.lock(), self.id);
+    }
+}

@@ -1,0 +1,294 @@
+//! What the specimen remembers: parties, sessions, messages, and who is listening.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::task::Waker;
+
+use mpc_router_proto::v1::{MpcMessage, NotificationChannel, SessionEvent};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{RngCore, SeedableRng};
+use tokio::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::ids::Ids;
+use super::{Fault, Settings, Twist, Variant};
+
+/// A message's place in the one order in which the specimen has accepted messages.
+pub(super) type Number = usize;
+
+/// Everything, behind the specimen's one lock.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) settings: Settings,
+    pub(super) twist: Twist,
+    pub(super) clock: Clock,
+    pub(super) ids: Ids,
+    /// For what some twists leave to chance. The right specimen draws nothing.
+    pub(super) chance: ChaCha8Rng,
+    pub(super) parties: BTreeMap<String, Party>,
+    pub(super) sessions: BTreeMap<String, Session>,
+    /// By number.
+    pub(super) messages: Vec<Message>,
+    pub(super) numbers: BTreeMap<String, Number>,
+    /// How many messages, from the oldest on, have reached their `message_ttl`.
+    pub(super) expired: usize,
+    /// Open message streams, the oldest subscription first.
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Open event streams, the oldest first.
+    pub(super) listeners: Vec<Listener>,
+    /// What was published under an `event_id` of the publisher's own.
+    pub(super) published: BTreeMap<String, Published>,
+    pub(super) streams_opened: u64,
+    /// What only some faults count.
+    pub(super) tally: Tally,
+}
+
+/// A registered party.
+#[derive(Debug)]
+pub(super) struct Party {
+    pub(super) name: String,
+    pub(super) role: String,
+    pub(super) notification: Option<NotificationChannel>,
+    pub(super) registered_at: i64,
+    pub(super) registrations: usize,
+    /// The last sign of life, as liveness reckons it.
+    pub(super) alive_at: Instant,
+    /// The last sign of life, as it is told.
+    pub(super) last_seen_at: i64,
+    /// How far its own clock is ahead of ours. Liveness does not ask it (HB-8), but for a fault.
+    pub(super) clock_ahead_ms: i64,
+    /// What only some faults ask for.
+    pub(super) heartbeats: usize,
+    pub(super) thought_online: bool,
+    pub(super) miscounted: i64,
+    pub(super) banned: bool,
+}
+
+/// A session, from the first message or event that names it.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// The `selected_parties` of its newest announcement that has any.
+    pub(super) members: Vec<String>,
+    pub(super) announced: bool,
+    /// Outstanding deliveries, by recipient.
+    pub(super) mailboxes: BTreeMap<String, BTreeSet<Number>>,
+    /// The newest message's `created_at`, and how many bytes have that same one.
+    pub(super) created_at: i64,
+    pub(super) created_bytes: usize,
+    /// How many messages it has accepted.
+    pub(super) accepted: usize,
+    /// What its recipients may put in an order of their own.
+    pub(super) instant: OneInstant,
+    /// The highest round, by sender.
+    pub(super) rounds: BTreeMap<String, i32>,
+    pub(super) last_event: Option<Instant>,
+    pub(super) events: usize,
+}
+
+/// Messages that are handed out together, none before all of them are accepted.
+#[derive(Debug, Default)]
+pub(super) struct OneInstant {
+    pub(super) count: u64,
+    pub(super) ends: Option<Instant>,
+}
+
+/// An accepted message.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// As its recipients get it.
+    pub(super) content: MpcMessage,
+    pub(super) accepted: Instant,
+    /// One a recipient.
+    pub(super) deliveries: Vec<Delivery>,
+}
+
+/// One message for one recipient.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) party: String,
+    pub(super) phase: Phase,
+    /// 0 until it is first handed out.
+    pub(super) delivered_at: i64,
+    /// 0 until it is acknowledged.
+    pub(super) acknowledged_at: i64,
+    pub(super) retries: u32,
+    pub(super) polls: u32,
+    pub(super) streamed: bool,
+    /// An acknowledgement is on its way through one of the racing faults.
+    pub(super) acknowledging: bool,
+}
+
+/// Where a delivery stands. It only moves forward (STS-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Pending,
+    Delivered,
+    Acknowledged,
+    Failed,
+}
+
+/// An open message stream.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) id: u64,
+    pub(super) session: String,
+    pub(super) party: String,
+    /// What it has yet to hand out.
+    pub(super) queue: VecDeque<Waiting>,
+    /// What it has handed out and when that is to be sent again, the earliest first: all wait
+    /// equally long.
+    pub(super) unacknowledged: VecDeque<(Instant, Number)>,
+    /// Set by a newer subscription, where that changes anything.
+    pub(super) superseded: bool,
+    pub(super) waker: Option<Waker>,
+    pub(super) active_at: Instant,
+    pub(super) handed_out: usize,
+    pub(super) last: Option<Number>,
+    pub(super) again: Option<Number>,
+    pub(super) redelivered: bool,
+    pub(super) paused_until: Option<Instant>,
+    pub(super) on_the_way: VecDeque<(Instant, MpcMessage)>,
+}
+
+/// A message in a stream's queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) number: Number,
+    /// Not handed out before. The right specimen lets nothing wait.
+    pub(super) due: Instant,
+    pub(super) replayed: bool,
+    pub(super) instant: u64,
+}
+
+/// An open event stream.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) id: u64,
+    pub(super) party: String,
+    /// Empty means all.
+    pub(super) event_types: Vec<String>,
+    pub(super) queue: VecDeque<(Instant, SessionEvent)>,
+    pub(super) waker: Option<Waker>,
+    /// Only a fault keeps ended ones.
+    pub(super) ended: bool,
+}
+
+/// An event as it came, and what its publisher was told.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) event: SessionEvent,
+    pub(super) subscriber_count: i32,
+}
+
+/// Counters that only faults read.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) heartbeats: u64,
+    pub(super) acknowledgements: u64,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings, twist: Twist, clock: Clock) -> Self {
+        Self {
+            ids: Ids::from_seed(settings.seed),
+            chance: ChaCha8Rng::seed_from_u64(settings.seed.wrapping_add(1)),
+            settings,
+            twist,
+            clock,
+            parties: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            messages: Vec::new(),
+            numbers: BTreeMap::new(),
+            expired: 0,
+            subscriptions: Vec::new(),
+            listeners: Vec::new(),
+            published: BTreeMap::new(),
+            streams_opened: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether the specimen has this fault.
+    pub(super) fn has(&self, fault: Fault) -> bool {
+        self.twist.has(fault)
+    }
+
+    /// Whether the specimen is of this variant.
+    pub(super) fn is(&self, variant: Variant) -> bool {
+        self.twist.is(variant)
+    }
+
+    /// Now, as it is told: Unix milliseconds.
+    pub(super) fn now_ms(&self) -> i64 {
+        let now = self.clock.unix_ms();
+        if self.is(Variant::CoarseClock) { now - now.rem_euclid(10) } else { now }
+    }
+
+    /// A whole number of milliseconds below `limit`, by chance.
+    pub(super) fn random_ms(&mut self, limit: u64) -> Duration {
+        Duration::from_millis(self.chance.next_u64() % limit)
+    }
+
+    /// The key under which a party is kept.
+    pub(super) fn party_key(&self, name: &str) -> String {
+        if self.has(Fault::NamesFoldedToLowerCase) { name.to_lowercase() } else { name.to_owned() }
+    }
+
+    /// The registered party of this name.
+    pub(super) fn party(&self, name: &str) -> Option<&Party> {
+        self.parties.get(&self.party_key(name))
+    }
+
+    /// The key under which a session is kept.
+    pub(super) fn session_key<'a>(&self, session_id: &'a str) -> &'a str {
+        if self.has(Fault::SessionNamesTrimmed) { session_id.trim_end() } else { session_id }
+    }
+
+    /// The session of this name, if anything has happened in it.
+    pub(super) fn session(&self, session_id: &str) -> Option<&Session> {
+        self.sessions.get(self.session_key(session_id))
+    }
+
+    /// The session of this name.
+    pub(super) fn session_mut(&mut self, session_id: &str) -> &mut Session {
+        let key = self.session_key(session_id);
+        self.sessions.entry(key.to_owned()).or_default()
+    }
+
+    /// Whether both names mean the same session.
+    pub(super) fn same_session(&self, one: &str, other: &str) -> bool {
+        self.session_key(one) == self.session_key(other)
+    }
+
+    /// A number for a new stream of either kind.
+    pub(super) fn next_stream(&mut self) -> u64 {
+        self.streams_opened += 1;
+        self.streams_opened
+    }
+}
+
+impl Message {
+    /// The delivery to `party`.
+    pub(super) fn delivery(&self, party: &str) -> Option<&Delivery> {
+        self.deliveries.iter().find(|delivery| delivery.party == party)
+    }
+
+    /// The delivery to `party`.
+    pub(super) fn delivery_mut(&mut self, party: &str) -> Option<&mut Delivery> {
+        self.deliveries.iter_mut().find(|delivery| delivery.party == party)
+    }
+}
+
+impl Delivery {
+    pub(super) fn to(party: String) -> Self {
+        Self {
+            party,
+            phase: Phase::Pending,
+            delivered_at: 0,
+            acknowledged_at: 0,
+            retries: 0,
+            polls: 0,
+            streamed: false,
+            acknowledging: false,
+        }
+    }
+}

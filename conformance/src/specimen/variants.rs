@@ -1,0 +1,152 @@
+//! The variants: legal decisions other than the specimen's own. A router that differs in any of
+//! them is conformant, and a check that fails it raises a false alarm.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Writes the enum and its table from one list, so that no variant lacks its card.
+macro_rules! variants {
+    ($($variant:ident $name:literal warns [$($warns:literal)*] lacks [$($lacks:literal)*]: $story:literal)*) => {
+        /// One legal decision other than the specimen's own. Variants can be combined.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Variant {
+            $(#[doc = $story] $variant,)*
+        }
+
+        impl Variant {
+            /// Every variant.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            const CARDS: &'static [Card] = &[$(Card {
+                name: $name,
+                warns: &[$($warns),*],
+                lacks: &[$($lacks),*],
+                story: $story,
+            },)*];
+        }
+    };
+}
+
+struct Card {
+    name: &'static str,
+    warns: &'static [&'static str],
+    lacks: &'static [&'static str],
+    story: &'static str,
+}
+
+impl Variant {
+    fn card(self) -> &'static Card {
+        &Self::CARDS[self as usize]
+    }
+
+    /// The name for command lines and reports, such as `coarse-clock`.
+    pub fn name(self) -> &'static str {
+        self.card().name
+    }
+
+    /// The requirements of which it keeps every MUST and breaks a SHOULD: their checks may warn,
+    /// all others must pass.
+    pub fn warns(self) -> &'static [&'static str] {
+        self.card().warns
+    }
+
+    /// The capabilities that a router like this cannot claim, though the specimen can.
+    pub fn lacks(self) -> &'static [&'static str] {
+        self.card().lacks
+    }
+
+    /// One sentence: what is different, and why it is legal where that is not plain.
+    pub fn story(self) -> &'static str {
+        self.card().story
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No variant has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no variant is named {0:?}")]
+pub struct UnknownVariant(pub String);
+
+impl FromStr for Variant {
+    type Err = UnknownVariant;
+
+    fn from_str(name: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|variant| variant.name() == name)
+            .ok_or_else(|| UnknownVariant(name.to_owned()))
+    }
+}
+
+variants! {
+    SlowAnswers "slow-answers" warns [] lacks []:
+        "Every answer leaves 20 ms after the deed."
+    JitteryDelivery "jittery-delivery" warns [] lacks []:
+        "Each stream hands out its next item after a pause of its own of up to 8 ms, in order."
+    LongWire "long-wire" warns [] lacks []:
+        "What a stream hands out is on the way for 5 ms, so a copy may arrive after its acknowledgement."
+    OtherStatusCodes "other-status-codes"
+        warns [
+            "REG-2" "REG-3" "REG-6" "DIR-5" "HB-2" "RTE-7" "RTE-9" "RTE-12" "RTE-13" "SUB-6" "SUB-7"
+            "PND-7" "ACK-4" "ACK-5" "ACK-6" "ACK-7" "STS-7" "EVT-7" "EVT-8" "EVT-10"
+        ] lacks []:
+        "Rejections carry other status codes than those named, which are a SHOULD."
+    SecondNamedCodes "second-named-codes" warns [] lacks []:
+        "Where two status codes are named, rejections carry the second."
+    RefusesWithoutStatus "refuses-without-status"
+        warns [
+            "REG-2" "REG-3" "REG-6" "HB-2" "RTE-7" "RTE-9" "RTE-12" "RTE-13"
+            "ACK-4" "ACK-5" "ACK-6" "ACK-7" "EVT-7" "EVT-8"
+        ] lacks []:
+        "Where the answer has a `success`, rejections are OK with `success = false`."
+    WithoutText "without-text" warns [] lacks []:
+        "Texts for people to read are empty, in answers and in statuses."
+    PollsStrictlyAfter "polls-strictly-after" warns [] lacks []:
+        "No two messages of a session share a `created_at`, and polls leave out the equal one."
+    StatusesReversed "statuses-reversed" warns [] lacks []:
+        "A message's recipients are listed in the reverse order."
+    DirectoryReversed "directory-reversed" warns [] lacks []:
+        "The directory is listed in the reverse order."
+    HeadersWithFirstItem "headers-with-first-item" warns ["SUB-10"] lacks []:
+        "Streams send their response headers with their first item, as many gRPC stacks do."
+    CoarseClock "coarse-clock" warns [] lacks []:
+        "Every time that is told is rounded down to 10 ms."
+    SupersededStreamEnds "superseded-stream-ends" warns [] lacks []:
+        "A second subscription ends the first one of the same party and session, with ABORTED."
+    SupersededStreamSilent "superseded-stream-silent" warns [] lacks []:
+        "A second subscription leaves the first one open, and nothing comes on it any more."
+    LongIds "long-ids" warns [] lacks []:
+        "`message_id` and `event_id` are 200 characters long."
+    NumericIds "numeric-ids" warns [] lacks []:
+        "`message_id` and `event_id` are plain numbers, counted from 1."
+    UnknownFieldsInAnswers "unknown-fields-in-answers" warns [] lacks []:
+        "Every answer and item carries a protobuf field of a later version."
+    ExtraMetadata "extra-metadata" warns [] lacks []:
+        "Every answer carries response headers of the operator's own."
+    NoEventDedupe "no-event-dedupe" warns ["EVT-9"] lacks ["event-replay"]:
+        "An event published again is delivered again."
+    StreamsKeepOnline "streams-keep-online" warns ["HB-10"] lacks []:
+        "An open message stream counts as a sign of life."
+    AnyCallIsLife "any-call-is-life" warns [] lacks []:
+        "Routing, subscribing, polling and acknowledging count as signs of life, as heartbeats do."
+    RecipientsOrderForThemselves "recipients-order-for-themselves" warns ["ORD-5"] lacks []:
+        "Messages of one instant and different senders come in another order to each recipient."
+    NoRedelivery "no-redelivery" warns [] lacks ["redelivery"]:
+        "Nothing is sent again on an open stream."
+    OwnJoinTokenOnly "own-join-token-only" warns [] lacks []:
+        "A subscriber sees its own join token only."
+    FailedHasEndTime "failed-has-end-time" warns [] lacks []:
+        "`acknowledged_at` of a failed delivery is the time of its failure."
+    RefusesUnannounced "refuses-unannounced" warns [] lacks []:
+        "Routing in a session that was never announced is refused, for unicasts too."
+    EnforcesMembership "enforces-membership" warns [] lacks []:
+        "Senders and recipients that are no members of the session are refused."
+    RepeatsCountZero "repeats-count-zero" warns [] lacks []:
+        "An event published again is answered with a `subscriber_count` of 0."
+}
