@@ -7,6 +7,9 @@ use tonic::{Code, Status};
 use crate::outcome::Stop;
 use crate::trial::Trial;
 
+/// How findings begin to tell of a call that hangs.
+pub(crate) const UNANSWERED: &str = "had no answer after";
+
 /// What a unary call came to, in the words of the contract.
 #[derive(Debug)]
 pub struct Answer<T> {
@@ -106,7 +109,7 @@ impl<T> Fate<T> {
             }
             Self::Declined(text) => format!("was rejected with success = false ({text})"),
             Self::Unanswered(time) => {
-                format!("had no answer after {:.1} s, while other calls had", time.as_secs_f64())
+                format!("{UNANSWERED} {:.1} s, while other calls had", time.as_secs_f64())
             }
             Self::Lost(why) => format!("was lost: {why}"),
         }

@@ -20,6 +20,7 @@ pub mod report;
 pub mod requirement;
 pub mod run;
 pub mod select;
+pub mod selftest;
 pub mod specimen;
 pub mod trial;
 

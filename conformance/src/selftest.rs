@@ -1,0 +1,179 @@
+//! The suite is itself tested: planted faults must be found, legal variants must pass.
+//!
+//! Everything runs in memory and on virtual time, each trial on a runtime of its own: waiting costs
+//! nothing, and the same trial always goes the same way.
+
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::connect::Door;
+use crate::families;
+use crate::outcome::Outcome;
+use crate::profile::Timers;
+use crate::report::{Report, RequirementReport};
+use crate::requirement::{Capability, Level};
+use crate::run::{Options, Subject, run};
+use crate::select::Selection;
+use crate::specimen::{Fault, Settings, Specimen, Twist, Variant};
+
+/// What became of a planted fault.
+#[derive(Clone, Debug)]
+pub struct FaultTrial {
+    /// The fault.
+    pub fault: Fault,
+    /// What the check that should kill it found.
+    pub killer: RequirementReport,
+    /// The other requirements that were broken by it, where the whole suite was run.
+    pub also: Vec<String>,
+}
+
+impl FaultTrial {
+    /// Why the fault counts as not found, if it does.
+    pub fn survives(&self) -> Option<String> {
+        let wanted = match self.killer.level {
+            Level::Must => Outcome::Failed,
+            Level::Should => Outcome::Warned,
+        };
+        if self.killer.outcome != wanted {
+            let detail = &self.killer.detail;
+            return Some(format!("the check ended as {} {detail}", self.killer.outcome.name()));
+        }
+        // A hang is not a kill: it says nothing about what is wrong.
+        self.killer
+            .detail
+            .contains(crate::answer::UNANSWERED)
+            .then(|| format!("the check only ran out of time: {}", self.killer.detail))
+    }
+}
+
+/// What became of a legal variant.
+#[derive(Clone, Debug)]
+pub struct VariantTrial {
+    /// The variants that were combined; none for the right specimen.
+    pub variants: Vec<Variant>,
+    /// The requirements that ended otherwise than they should.
+    pub alarms: Vec<RequirementReport>,
+}
+
+/// Plants one fault and runs the check that must find it, or the whole suite.
+pub fn try_fault(fault: Fault, whole: bool) -> FaultTrial {
+    let selection = match whole {
+        true => Selection::default(),
+        false => Selection::one(fault.kills()).expect("a fault names a requirement"),
+    };
+    let mut report = judge(Twist::from(fault), selection);
+    let place = report.requirements.iter().position(|it| it.id == fault.kills());
+    let killer = report.requirements.swap_remove(place.expect("it was selected"));
+    let broken = report.requirements.into_iter();
+    let mut also: Vec<_> = broken.filter(|it| it.finding.is_some()).map(|it| it.id).collect();
+    also.sort_unstable();
+    FaultTrial { fault, killer, also }
+}
+
+/// Runs everything that the specimen claims on a legal variant of it.
+pub fn try_variants(variants: &[Variant]) -> VariantTrial {
+    let legal_warning = |it: &RequirementReport| {
+        it.outcome == Outcome::Warned
+            && variants.iter().any(|variant| variant.warns().contains(&it.id.as_str()))
+    };
+    let report = judge(variants.iter().copied().collect(), Selection::default());
+    let alarms = report.requirements.into_iter().filter(|it| {
+        !matches!(it.outcome, Outcome::Passed | Outcome::NotApplicable) && !legal_warning(it)
+    });
+    VariantTrial { variants: variants.to_vec(), alarms: alarms.collect() }
+}
+
+/// The requirements that no fault names, among those that have a check.
+pub fn without_a_fault() -> Vec<&'static str> {
+    let named: Vec<_> = Fault::ALL.iter().map(|fault| fault.kills()).collect();
+    families::requirements()
+        .filter(|it| it.check.is_some() && !named.contains(&it.id))
+        .map(|it| it.id)
+        .collect()
+}
+
+/// Judges a specimen, on virtual time.
+fn judge(twist: Twist, selection: Selection) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without threads needs nothing of the system");
+    runtime.block_on(async {
+        let timers = Timers::short();
+        let settings = Settings {
+            heartbeat_timeout: timers.heartbeat_timeout(),
+            ack_timeout: timers.ack_timeout(),
+            max_retries: timers.max_retries,
+            message_ttl: Duration::from_millis(timers.message_ttl_ms),
+            max_payload: usize::try_from(timers.max_payload_bytes).expect("a small number"),
+            seed: 0,
+        };
+        let lacking: Vec<_> = Variant::ALL
+            .iter()
+            .filter(|variant| twist.is(**variant))
+            .flat_map(|variant| variant.lacks())
+            .collect();
+        let subject = Subject {
+            name: "specimen".into(),
+            reached_by: "in process".into(),
+            door: Door::memory(Specimen::new(settings, twist).into_service()),
+            timers,
+            capabilities: CLAIMED
+                .into_iter()
+                .filter(|it| !lacking.iter().any(|lacks| **lacks == it.name()))
+                .collect(),
+        };
+        let options = Options { selection, ..Options::default() };
+        run(&subject, &options, |_| {}).await.expect("a specimen answers")
+    })
+}
+
+/// What the specimen claims besides `core`, of what the suite has checks for.
+const CLAIMED: [Capability; 0] = [];
+
+/// Does `work` on each of `items` on as many threads as the machine has cores, and tells each
+/// result as it comes.
+pub fn on_all_cores<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+    tell: impl FnMut(&R) + Send,
+) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new((tell, Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = work(item);
+                    let mut done = done.lock().expect("telling does not panic");
+                    (done.0)(&result);
+                    done.1.push(result);
+                }
+            });
+        }
+    });
+    done.into_inner().expect("telling does not panic").1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a trial of each fault of a family.
+    fn survivors(family: &str) -> Vec<String> {
+        let of_family = |fault: &&Fault| fault.kills().split('-').next() == Some(family);
+        let faults: Vec<_> = Fault::ALL.iter().filter(of_family).copied().collect();
+        let trials = on_all_cores(&faults, |fault| try_fault(*fault, false), |_| {});
+        let complaint = |it: &FaultTrial| Some(format!("{}: {}", it.fault, it.survives()?));
+        trials.iter().filter_map(complaint).collect()
+    }
+
+    #[test]
+    fn every_fault_of_registration_is_found() {
+        assert_eq!(survivors("REG"), [""; 0]);
+    }
+}
