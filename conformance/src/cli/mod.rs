@@ -1,0 +1,138 @@
+//! The command line of `mpc-conformance`.
+
+mod explain;
+mod list;
+mod run;
+mod selftest;
+
+use std::process::ExitCode;
+
+use anstream::eprintln;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use owo_colors::OwoColorize as _;
+
+/// The exit code for a command line or profile that cannot be used.
+const USAGE: u8 = 5;
+
+/// The exit code for a target that cannot be reached, or died.
+const UNREACHABLE: u8 = 4;
+
+/// The exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+const AFTER_HELP: &str = "\
+Examples:
+  mpc-conformance                                     the reference router, all reports to mpc-report/
+  mpc-conformance run --target http://127.0.0.1:50051 a router that runs already
+  mpc-conformance run --target 'exec:acme-router --port {port}' --profile acme.toml
+  mpc-conformance run --only 'ORD-*' --only ACK-9     some requirements
+  mpc-conformance explain ORD-3                       what one means, and how it is checked
+
+Exit codes of `run`:
+  0  conformant: every MUST that applies holds
+  1  a MUST is broken, or the ceremony failed
+  2  nothing is broken, but something was inconclusive or not checked
+  4  the target cannot be reached, or died
+  5  the command line or the profile is wrong";
+
+/// Judges any MessageRouter: does it keep what the contract promises?
+#[derive(Debug, Parser)]
+#[command(name = "mpc-conformance", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Arguments {
+    /// What to do; without it, the reference router is judged and all reports are written.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge a router.
+    Run(Box<run::Run>),
+    /// List the requirements.
+    List(list::List),
+    /// Explain one requirement: what it says, and how it is checked.
+    Explain(explain::Explain),
+    /// Test the suite itself: plant faults into a right router, and find each of them.
+    Selftest(selftest::Selftest),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// An error in one line, and the exit code that it ends with.
+#[derive(Debug)]
+struct Failure {
+    exit_code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn usage(error: impl ToString) -> Self {
+        Self { exit_code: USAGE, message: error.to_string() }
+    }
+
+    fn unreachable(error: impl ToString) -> Self {
+        Self { exit_code: UNREACHABLE, message: error.to_string() }
+    }
+}
+
+/// Runs the program with the process's own arguments.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done where even this cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let command = arguments.command.unwrap_or_else(|| Command::Run(Box::new(run::Run::demo())));
+    let ended = match command {
+        Command::Run(command) => command.execute(),
+        Command::List(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
+        Command::Selftest(command) => command.execute(),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "mpc-conformance", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    match ended {
+        Ok(exit_code) => exit_code.into(),
+        Err(failure) => {
+            eprintln!("{} {}", "error:".red().bold(), failure.message);
+            failure.exit_code.into()
+        }
+    }
+}
+
+/// Runs a future, unless Ctrl-C or SIGTERM comes first; then `None`.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<Option<T>, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("cannot start threads: {error}")))?;
+    Ok(runtime.block_on(async {
+        tokio::select! {
+            ended = future => Some(ended),
+            () = interrupted() => None,
+        }
+    }))
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending().await },
+        () = terminate => {}
+    }
+}

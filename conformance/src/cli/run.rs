@@ -1,0 +1,237 @@
+//! `mpc-conformance run`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::list::Filter;
+use super::{Failure, INTERRUPTED, block_on};
+use crate::calibrate::Unfit;
+use crate::profile::{Profile, Timers};
+use crate::report::terminal::{self, Live};
+use crate::report::{OverallVerdict, Report, html, json, junit};
+use crate::run::{Options, run};
+use crate::select::Selection;
+use crate::target::{Spec, Target};
+
+const AFTER_HELP: &str = "\
+Targets:
+  (none)             the reference router, in this process, with short timers
+  http://HOST:PORT   a router that runs already; two runs may follow each other on it
+  exec:COMMAND       a command that the suite starts and ends; {port} stands for a free port, {data}
+                     for a folder that is removed afterwards
+
+A profile tells the suite what a target claims and how long its timers are. Every key is optional:
+
+  [target]
+  name = \"acme-router 1.4\"
+  address = \"http://127.0.0.1:50051\"
+  start = \"acme-router --port 50051\"
+  capabilities = [\"redelivery\"]
+
+  [timers]
+  heartbeat_timeout_ms = 1500      # without it 30000, and the run takes as long
+  ack_timeout_ms = 400
+  max_payload_bytes = 2097152
+
+Exit codes: 0 conformant; 1 a MUST is broken, or the ceremony failed; 2 nothing is broken, but
+something was inconclusive or not checked; 4 the target cannot be reached, or died; 5 usage.";
+
+/// Where a run without arguments writes its reports.
+const DEMO_FOLDER: &str = "mpc-report";
+
+/// What to judge, and how.
+#[derive(Debug, Default, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Run {
+    /// What to judge; goes before what the profile says [default: the built-in reference router].
+    #[arg(long)]
+    target: Option<String>,
+    /// What the suite is told of the target.
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// Write the report as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the report as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the report as one HTML page.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    filter: Filter,
+    /// What names and random choices derive from [default: a new one each time].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The longest of the target's timers to wait for, in seconds; checks that would have to wait
+    /// longer are reported as not checked.
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    timer_limit: u64,
+    /// Run no ceremony through the target. (Where requirements are chosen, none is run anyway.)
+    #[arg(long)]
+    no_ceremony: bool,
+    /// Show every requirement, not only what is wrong.
+    #[arg(long, short)]
+    verbose: bool,
+    /// Print nothing but errors: the exit code and the reports tell.
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+impl Run {
+    /// What is done without any arguments: the built-in router, all reports.
+    pub(super) fn demo() -> Self {
+        let file = |name| Some(Path::new(DEMO_FOLDER).join(name));
+        Self {
+            json: file("report.json"),
+            junit: file("junit.xml"),
+            html: file("report.html"),
+            timer_limit: 60,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn execute(self) -> Result<u8, Failure> {
+        let selection = self.filter.selection()?;
+        let (spec, profile) = self.subject()?;
+        for file in self.files().into_iter().flat_map(|(_, file)| file) {
+            writable(file)?;
+        }
+        let options = Options {
+            seed: self.seed.unwrap_or_else(a_new_seed),
+            selection,
+            timer_limit: Duration::from_secs(self.timer_limit),
+            replay: self.replay(&spec),
+        };
+        let judged = block_on(self.judge(&spec, &profile, &options))?;
+        let Some(report) = judged.transpose()? else {
+            return Ok(INTERRUPTED);
+        };
+        self.write(&report)?;
+        Ok(report.verdict.exit_code())
+    }
+
+    fn subject(&self) -> Result<(Spec, Profile), Failure> {
+        let mut profile = match &self.profile {
+            Some(path) => Profile::read(path).map_err(Failure::usage)?,
+            None => Profile::default(),
+        };
+        let spec = match &self.target {
+            Some(text) => text.parse(),
+            None => Spec::of_profile(&profile),
+        }
+        .map_err(Failure::usage)?;
+        if self.profile.is_none() && spec == Spec::BuiltIn {
+            profile.timers = Timers::short();
+        }
+        Ok((spec, profile))
+    }
+
+    fn replay(&self, spec: &Spec) -> String {
+        let mut words = vec!["mpc-conformance".to_owned(), "run".to_owned()];
+        if *spec != Spec::BuiltIn {
+            words.extend(["--target".into(), spec.to_string()]);
+        }
+        if let Some(profile) = &self.profile {
+            words.extend(["--profile".into(), profile.display().to_string()]);
+        }
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+    }
+
+    async fn judge(
+        &self,
+        spec: &Spec,
+        profile: &Profile,
+        options: &Options,
+    ) -> Result<Report, Failure> {
+        let mut target = Target::open(spec, profile).await.map_err(Failure::unreachable)?;
+        let mut live = Live::new(self.quiet);
+        let judged = run(&target.subject, options, |progress| live.tell(&progress)).await;
+        let mut report = match judged {
+            Ok(report) => report,
+            Err(unfit) => {
+                let obituary = target.obituary();
+                target.close().await;
+                return Err(lost(spec, &unfit, obituary));
+            }
+        };
+        if self.with_ceremony(&options.selection) && report.verdict != OverallVerdict::Unreachable {
+            crate::ceremony::add(&mut report, &target.subject, &mut live).await;
+        }
+        live.finish();
+        let obituary = target.obituary();
+        target.close().await;
+        match obituary {
+            Some(obituary) => Err(Failure::unreachable(format!("{spec} died: {obituary}"))),
+            None => Ok(report),
+        }
+    }
+
+    fn with_ceremony(&self, selection: &Selection) -> bool {
+        !self.no_ceremony && selection.is_everything()
+    }
+
+    fn files(&self) -> [(&'static str, Option<&PathBuf>); 3] {
+        [("HTML", self.html.as_ref()), ("JSON", self.json.as_ref()), ("JUnit", self.junit.as_ref())]
+    }
+
+    fn write(&self, report: &Report) -> Result<(), Failure> {
+        if let Some(path) = &self.json {
+            json::write(report, path).map_err(Failure::usage)?;
+        }
+        if let Some(path) = &self.junit {
+            junit::write(report, path).map_err(Failure::usage)?;
+        }
+        if let Some(path) = &self.html {
+            html::write(report, path).map_err(Failure::usage)?;
+        }
+        if self.quiet {
+            return Ok(());
+        }
+        let files = self.files().into_iter().filter_map(|(kind, path)| Some((kind, path?.clone())));
+        let options = terminal::Options { verbose: self.verbose, files: files.collect() };
+        let mut out = anstream::stdout().lock();
+        match terminal::write(report, &options, &mut out) {
+            // Who pipes into `head` has seen enough.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::usage(format!("cannot print: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds out before the run, not after it, that a report could not be written.
+fn writable(path: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::usage(format!("cannot write {}: {error}; choose another place", path.display()))
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let new = !path.exists();
+    std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    if new {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn lost(spec: &Spec, unfit: &Unfit, obituary: Option<String>) -> Failure {
+    let hint = match (spec, unfit) {
+        (Spec::Attach(_), Unfit::Unreachable(_)) => {
+            "; is the router running, and is this its address?"
+        }
+        _ => "",
+    };
+    let obituary = obituary.map(|it| format!("; {it}")).unwrap_or_default();
+    Failure::unreachable(format!("the target {spec} {unfit}{hint}{obituary}"))
+}
+
+/// A seed that is short enough to be typed.
+fn a_new_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    now.map_or(0, |it| u64::from(it.subsec_nanos()) ^ (it.as_secs() << 12)) & 0xff_ffff
+}

@@ -1,0 +1,60 @@
+//! The reference router as a target: in this process, over real gRPC on the loopback interface.
+
+use std::time::Duration;
+
+use mpc_router::serve::Server;
+use mpc_router::{Config, Router};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Uri;
+
+use super::TargetError;
+use crate::profile::Timers;
+
+/// What reports call it.
+pub(super) fn name() -> String {
+    format!("mpc-router {} (built in)", env!("CARGO_PKG_VERSION"))
+}
+
+#[derive(Debug)]
+pub(super) struct BuiltIn {
+    address: Uri,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl BuiltIn {
+    pub(super) async fn start(timers: &Timers) -> Result<Self, TargetError> {
+        let failed = |error: &dyn std::fmt::Display| TargetError::BuiltIn(error.to_string());
+        let ms = Duration::from_millis;
+        let config = Config {
+            heartbeat_timeout: ms(timers.heartbeat_timeout_ms),
+            ack_timeout: ms(timers.ack_timeout_ms),
+            max_retries: timers.max_retries,
+            message_ttl: ms(timers.message_ttl_ms),
+            max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
+            clock_tolerance: ms(timers.clock_tolerance_ms),
+            stop_timeout: ms(timers.stop_timeout_ms),
+        };
+        let server = Server::bind("127.0.0.1:0".parse().expect("an address"))
+            .await
+            .map_err(|error| failed(&error))?;
+        let address = format!("http://{}", server.local_addr()).parse().expect("an address");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            // Dropping the sender stops it as well.
+            let stopped = async { drop(stopped.await) };
+            drop(server.serve(Router::new(config), stopped).await);
+        });
+        Ok(Self { address, stop, serving })
+    }
+
+    pub(super) fn address(&self) -> Uri {
+        self.address.clone()
+    }
+
+    pub(super) async fn stop(self) {
+        drop(self.stop);
+        drop(self.serving.await);
+    }
+}
