@@ -1,0 +1,195 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use crate::{Announcement, Budget, Content, EventKind, PartyId, StreamId};
+
+/// Something for the shell to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventEffect {
+    /// There is something to pull for this stream, or it has ended; it found nothing the last time.
+    Wake {
+        /// The stream.
+        stream: StreamId,
+    },
+}
+
+/// An event stream has no more to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventStreamError {
+    /// There is no such stream, or not any more.
+    Closed,
+    /// It lagged too far behind. What it had in its queue before that was handed out.
+    Lagged,
+}
+
+impl fmt::Display for EventStreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the event stream was closed",
+            Self::Lagged => {
+                "the event stream lagged too far behind and missed events: subscribe again, and read faster"
+            }
+        })
+    }
+}
+
+impl std::error::Error for EventStreamError {}
+
+/// Who listens for session events, and what is on its way to them.
+///
+/// An event goes to the streams that are open when it is published, and is kept for nobody else.
+/// Each stream has a queue of its own, in the order of publication (EVT-6). A stream that lets its
+/// queue grow to `backlog` events is ended once it has read them: it is told, rather than left with a
+/// gap.
+///
+/// Invariant: no queue is longer than `backlog`.
+#[derive(Debug)]
+pub struct Events {
+    backlog: usize,
+    streams: BTreeMap<StreamId, EventStream>,
+    effects: VecDeque<EventEffect>,
+}
+
+#[derive(Debug)]
+struct EventStream {
+    party: PartyId,
+    /// Empty: all of them.
+    kinds: BTreeSet<EventKind>,
+    queue: VecDeque<Content>,
+    lagged: bool,
+    /// Whether it found nothing when it last looked.
+    idle: bool,
+}
+
+impl EventStream {
+    fn wants(&self, announcement: &Announcement) -> bool {
+        let Announcement { kind, members, .. } = announcement;
+        // EVT-2.
+        let right_kind = self.kinds.is_empty() || self.kinds.contains(kind);
+        // EVT-1, EVT-12: an event is for those selected, or for all if nobody is.
+        let concerned = members.is_empty() || members.contains(&self.party);
+        right_kind && concerned
+    }
+}
+
+impl Events {
+    /// Nobody listens. `backlog` is the number of events that a stream may lag behind.
+    pub fn new(backlog: usize) -> Self {
+        Self { backlog, streams: BTreeMap::new(), effects: VecDeque::new() }
+    }
+
+    /// Opens a stream of the events that concern `party`, of these kinds or, with none named, of
+    /// all. A party may have several; each gets everything.
+    ///
+    /// # Panics
+    /// If there is a stream of that name: naming them is the caller's duty.
+    pub fn handle_subscribe(
+        &mut self,
+        stream: StreamId,
+        party: PartyId,
+        kinds: impl IntoIterator<Item = EventKind>,
+    ) {
+        let kinds = kinds.into_iter().collect();
+        let opened =
+            EventStream { party, kinds, queue: VecDeque::new(), lagged: false, idle: false };
+        let taken = self.streams.insert(stream, opened);
+        assert!(taken.is_none(), "each stream has a name of its own");
+        self.check();
+    }
+
+    /// Closes a stream; one that has ended already is no matter.
+    pub fn handle_unsubscribe(&mut self, stream: StreamId) {
+        // EVT-11: from here on nothing counts it.
+        self.streams.remove(&stream);
+        self.check();
+    }
+
+    /// Brings an event to those who listen. `content_for` says what a party gets of it.
+    ///
+    /// Returns how many distinct parties it was delivered to (EVT-5).
+    pub fn handle_publish(
+        &mut self,
+        announcement: &Announcement,
+        content_for: impl Fn(&PartyId) -> Content,
+    ) -> usize {
+        let mut reached = BTreeSet::new();
+        for (&id, stream) in &mut self.streams {
+            if stream.lagged || !stream.wants(announcement) {
+                continue;
+            }
+            if stream.queue.len() < self.backlog {
+                stream.queue.push_back(content_for(&stream.party));
+                reached.insert(&stream.party);
+            } else {
+                stream.lagged = true;
+            }
+            if std::mem::take(&mut stream.idle) {
+                self.effects.push_back(EventEffect::Wake { stream: id });
+            }
+        }
+        let reached = reached.len();
+        self.check();
+        reached
+    }
+
+    /// Takes what comes next on a stream: adds to `batch` until it is at the budget or past it by the
+    /// last event, or there is no more. Adding nothing means that there is nothing:
+    /// [`EventEffect::Wake`] tells when that changes.
+    ///
+    /// # Errors
+    /// If the stream has ended, and all that was in its queue was handed out.
+    pub fn handle_pull(
+        &mut self,
+        stream: StreamId,
+        budget: Budget,
+        batch: &mut impl Extend<Content>,
+    ) -> Result<(), EventStreamError> {
+        let stream = self.streams.get_mut(&stream).ok_or(EventStreamError::Closed)?;
+        if stream.queue.is_empty() {
+            if stream.lagged {
+                return Err(EventStreamError::Lagged);
+            }
+            stream.idle = true;
+            return Ok(());
+        }
+        let mut spent = 0;
+        while spent < budget.limit()
+            && let Some(content) = stream.queue.pop_front()
+        {
+            spent += budget.cost(&content);
+            batch.extend([content]);
+        }
+        self.check();
+        Ok(())
+    }
+
+    /// Hands out the next thing for the shell to do.
+    pub fn poll_effect(&mut self) -> Option<EventEffect> {
+        self.effects.pop_front()
+    }
+
+    /// How many streams are open.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Checks what the type says of itself.
+    ///
+    /// # Panics
+    /// If an invariant is broken.
+    pub fn assert_invariants(&self) {
+        for stream in self.streams.values() {
+            assert!(stream.queue.len() <= self.backlog);
+            assert!(
+                !(stream.idle && (stream.lagged || !stream.queue.is_empty())),
+                "nothing sleeps"
+            );
+        }
+    }
+
+    fn check(&self) {
+        if cfg!(debug_assertions) && self.streams.len() <= 64 {
+            self.assert_invariants();
+        }
+    }
+}

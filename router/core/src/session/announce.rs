@@ -1,0 +1,67 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Session, Unseen};
+use crate::{Announcement, EventKind, Millis, Position, Record};
+
+/// An event was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// Whether it was accepted before, so that this changes nothing (EVT-9).
+    pub again: bool,
+    /// Reply once this is committed.
+    pub awaits: Position,
+}
+
+/// An event was not accepted. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnnounceError {
+    /// Another event of this session has the name.
+    NameTaken {
+        /// What that event was.
+        kind: EventKind,
+    },
+}
+
+impl fmt::Display for AnnounceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameTaken { kind } => write!(
+                f,
+                "event_id names a {kind:?} event of this session already: give another, or leave it empty"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AnnounceError {}
+
+impl Session {
+    /// Accepts an event of this session, which may change its members, and has it published once it
+    /// is committed.
+    ///
+    /// # Errors
+    /// See [`AnnounceError`].
+    pub fn handle_announce(
+        &mut self,
+        now: Millis,
+        announcement: Announcement,
+    ) -> Result<Announced, AnnounceError> {
+        if let Some(known) = self.ledger.event(&announcement.event) {
+            // EVT-9: the same event again delivers nothing again. What was announced since stays.
+            return if known.kind == announcement.kind {
+                Ok(Announced { again: true, awaits: known.position })
+            } else {
+                Err(AnnounceError::NameTaken { kind: known.kind.clone() })
+            };
+        }
+        let position = self.appended.next();
+        self.ledger.announce(position, &announcement);
+        self.broadcasts.clear();
+        let announcement = Arc::new(announcement);
+        self.unseen.push_back((position, Unseen::Event(Arc::clone(&announcement))));
+        self.append(position, Record::Announced { announcement, at: now });
+        self.check();
+        Ok(Announced { again: false, awaits: position })
+    }
+}

@@ -1,0 +1,153 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Session, Unseen};
+use crate::ledger::{Accepted, MailboxIndex};
+use crate::{Content, MessageId, Millis, PartyId, Position, Record};
+
+/// A message to accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its name, never used before.
+    pub id: MessageId,
+    /// Its sender.
+    pub from: PartyId,
+    /// Its recipients; none of them named means every member but the sender (RTE-3).
+    pub to: Vec<PartyId>,
+    /// How many bytes its content has, at most.
+    pub size: usize,
+}
+
+/// What the session decides about a message before it is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The message's name.
+    pub id: MessageId,
+    /// When it was accepted.
+    pub created_at: Millis,
+    /// Whether it was sent to everybody rather than to a list.
+    pub broadcast: bool,
+}
+
+/// A message was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Routed {
+    /// When.
+    pub created_at: Millis,
+    /// How many recipients it has.
+    pub recipients: usize,
+    /// Reply once this is committed.
+    pub awaits: Position,
+}
+
+/// A message was not accepted. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteError {
+    /// The sender named itself (RTE-13).
+    ToItself,
+    /// A broadcast where nobody knows who the members are.
+    NoMembers,
+    /// Another message has this name: the caller's fault.
+    NameTaken,
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ToItself => "to_parties must not name from_party: leave it out",
+            Self::NoMembers => {
+                "a broadcast needs to know the session's members: first publish a session_created or \
+                 session_started event with selected_parties, or name the recipients in to_parties"
+            }
+            Self::NameTaken => "the message's identifier is in use: give another",
+        })
+    }
+}
+
+impl std::error::Error for RouteError {}
+
+/// Those whom a message is for.
+#[derive(Debug, Clone)]
+pub(super) struct Addressees {
+    names: Arc<[PartyId]>,
+    mailboxes: Arc<[MailboxIndex]>,
+}
+
+impl Session {
+    /// Accepts a message for one, several or all other members.
+    ///
+    /// `encode` is called once if the message is accepted, and not otherwise. All recipients share
+    /// what it returns, so they all get the same (RTE-4), and in the order of acceptance, which is
+    /// one for the whole session (ORD-1 to ORD-5). What the message says, its round included, is
+    /// not looked at (RTE-14).
+    ///
+    /// # Errors
+    /// See [`RouteError`]; nothing has changed then, for no recipient (RTE-8).
+    pub fn handle_route(
+        &mut self,
+        now: Millis,
+        route: Route,
+        encode: impl FnOnce(&Header) -> Content,
+    ) -> Result<Routed, RouteError> {
+        let Route { id, from, to, size } = route;
+        if self.ledger.number(id).is_some() {
+            return Err(RouteError::NameTaken);
+        }
+        let broadcast = to.is_empty();
+        let known = if broadcast { self.broadcasts.get(&from).cloned() } else { None };
+        let names = match &known {
+            Some(addressees) => Arc::clone(&addressees.names),
+            None if broadcast => self.everybody_but(&from)?,
+            None => each_once(to, &from)?,
+        };
+        let created_at = self.ledger.created_at(now, size, self.policy.millisecond_bytes);
+        let content = encode(&Header { id, created_at, broadcast });
+        debug_assert!(content.len() <= size, "the size told before is an upper bound");
+
+        let mailboxes = match known {
+            Some(addressees) => addressees.mailboxes,
+            None => {
+                let mailboxes: Arc<[_]> = self.ledger.open_mailboxes(&names).into();
+                if broadcast {
+                    let addressees =
+                        Addressees { names: Arc::clone(&names), mailboxes: Arc::clone(&mailboxes) };
+                    self.broadcasts.insert(from.clone(), addressees);
+                }
+                mailboxes
+            }
+        };
+        let position = self.appended.next();
+        let number = self.ledger.next_number();
+        let accepted = Accepted { id, created_at, content: content.clone() };
+        self.ledger.enter(position, accepted, &mailboxes);
+        self.unseen.push_back((position, Unseen::Message(number)));
+        let recipients = names.len();
+        let record =
+            Record::Routed { message: id, from, recipients: names, broadcast, created_at, content };
+        self.append(position, record);
+        self.check();
+        Ok(Routed { created_at, recipients, awaits: position })
+    }
+
+    /// RTE-3, RTE-16: every member but the sender, who may be the only one.
+    fn everybody_but(&self, from: &PartyId) -> Result<Arc<[PartyId]>, RouteError> {
+        let members = self.ledger.members();
+        if members.is_empty() {
+            return Err(RouteError::NoMembers);
+        }
+        Ok(members.iter().filter(|member| *member != from).cloned().collect())
+    }
+}
+
+/// RTE-6: a party named twice is one recipient.
+fn each_once(to: Vec<PartyId>, from: &PartyId) -> Result<Arc<[PartyId]>, RouteError> {
+    if to.contains(from) {
+        return Err(RouteError::ToItself);
+    }
+    if let [_] = &*to {
+        return Ok(to.into());
+    }
+    let mut seen = BTreeSet::new();
+    Ok(to.into_iter().filter(|party| seen.insert(party.clone())).collect())
+}

@@ -1,0 +1,92 @@
+use std::fmt;
+
+use super::Session;
+use crate::{DeliveryState, MessageId, Millis, PartyId, Position};
+
+/// How far a message has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageStatus {
+    /// One a recipient, in no particular order (STS-1).
+    pub deliveries: Vec<DeliveryStatus>,
+    /// Reply once this is committed.
+    pub awaits: Position,
+}
+
+impl MessageStatus {
+    /// STS-6: every one is acknowledged; one failed keeps it false.
+    pub fn all_acknowledged(&self) -> bool {
+        self.deliveries.iter().all(|delivery| delivery.state == DeliveryState::Acknowledged)
+    }
+}
+
+/// How far a message has come with one recipient. A time is 0 until it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryStatus {
+    /// The recipient.
+    pub party: PartyId,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// When it was first handed out.
+    pub delivered_at: Millis,
+    /// When the recipient answered.
+    pub acknowledged_at: Millis,
+    /// How often it was sent again because no answer came in time.
+    pub retry_count: u32,
+}
+
+/// There is no status to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusError {
+    /// The session has no such message (STS-7).
+    UnknownMessage,
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownMessage => f.write_str(
+                "this session has no such message: use the message_id that RouteMessage answered \
+                 with, and the message's session_id",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StatusError {}
+
+/// How many deliveries of a party are outstanding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The number.
+    pub count: usize,
+    /// Tell it once this is committed.
+    pub awaits: Position,
+}
+
+impl Session {
+    /// How far `message` has come with each of its recipients.
+    ///
+    /// # Errors
+    /// See [`StatusError`].
+    pub fn status(&self, message: MessageId) -> Result<MessageStatus, StatusError> {
+        let number = self.ledger.number(message).ok_or(StatusError::UnknownMessage)?;
+        let deliveries = &self.ledger.message(number).deliveries;
+        let deliveries = deliveries.iter().map(|delivery| DeliveryStatus {
+            party: self.ledger.mailbox(delivery.mailbox).party().clone(),
+            state: delivery.state,
+            delivered_at: delivery.delivered_at,
+            acknowledged_at: delivery.acknowledged_at,
+            retry_count: delivery.retry_count,
+        });
+        Ok(MessageStatus { deliveries: deliveries.collect(), awaits: self.bound })
+    }
+
+    /// How many deliveries are outstanding for `party` in this session (HB-4).
+    pub fn outstanding(&self, party: &PartyId) -> Outstanding {
+        let mailbox = self.ledger.mailbox_of(party).map(|mailbox| self.ledger.mailbox(mailbox));
+        Outstanding {
+            count: mailbox.map_or(0, |mailbox| mailbox.outstanding()),
+            awaits: self.bound,
+        }
+    }
+}

@@ -1,0 +1,789 @@
+//! What the core does, told as stories.
+
+mod story;
+
+use expect_test::{Expect, expect};
+
+fn check(script: &str, transcript: Expect) {
+    transcript.assert_eq(&story::play(script));
+}
+
+#[test]
+fn a_message_goes_to_those_named_and_nobody_else() {
+    check(
+        "
+        announce e1 session_created alice bob carol dave
+        alice subscribes s1
+        bob subscribes s2
+        carol subscribes s3
+        dave subscribes s4
+        10 alice routes m1 to bob              # RTE-1
+        11 alice routes m2 to bob carol bob    # RTE-2, RTE-6
+        12 alice routes m3                     # RTE-3
+        s1 pulls
+        s2 pulls
+        s3 pulls
+        s4 pulls
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob carol dave
+                published to 0
+            alice subscribes s1
+            bob subscribes s2
+            carol subscribes s3
+            dave subscribes s4
+            10 alice routes m1 to bob
+                accepted at 10 for 1
+                opens a mailbox for bob
+                wakes s2
+            11 alice routes m2 to bob carol bob
+                accepted at 11 for 2
+                opens a mailbox for carol
+                wakes s3
+            12 alice routes m3
+                broadcast at 12 for 3
+                opens a mailbox for dave
+                wakes s4
+            s1 pulls
+                nothing
+            s2 pulls
+                m1 m2 m3
+            s3 pulls
+                m2 m3
+            s4 pulls
+                m3
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_rejected_changes_nothing() {
+    check(
+        "
+        alice routes m1                  # nobody knows the members
+        announce e1 session_created alice bob
+        alice routes m1 to bob alice     # RTE-13, RTE-8
+        alice routes m1 to bob
+        alice routes m1 to bob
+        bob beats
+        bob registers as persistent
+        bob beats
+        bob polls
+        ",
+        expect![[r#"
+            alice routes m1
+                rejected: a broadcast needs to know the session's members: first publish a session_created or session_started event with selected_parties, or name the recipients in to_parties
+            announce e1 session_created alice bob
+                published to 0
+            alice routes m1 to bob alice
+                rejected: to_parties must not name from_party: leave it out
+            alice routes m1 to bob
+                accepted at 1 for 1
+                opens a mailbox for bob
+            alice routes m1 to bob
+                rejected: the message's identifier is in use: give another
+            bob beats
+                rejected: no such party is registered: call RegisterParty first
+            bob registers as persistent
+                registered at 1
+            bob beats
+                at 1, 1 pending
+            bob polls
+                m1
+        "#]],
+    );
+}
+
+#[test]
+fn members_are_those_of_the_newest_event_that_selects_any() {
+    check(
+        "
+        announce e1 session_created alice bob
+        announce e2 session_started
+        alice routes m1
+        announce e3 session_progress alice carol
+        alice routes m2
+        announce e4 session_started alice carol
+        alice routes m3
+        announce e5 session_started alice
+        alice routes m4                 # RTE-16
+        status m4
+        bob polls
+        carol polls
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob
+                published to 0
+            announce e2 session_started
+                published to 0
+            alice routes m1
+                broadcast at 1 for 1
+                opens a mailbox for bob
+            announce e3 session_progress alice carol
+                published to 0
+            alice routes m2
+                broadcast at 1 for 1
+            announce e4 session_started alice carol
+                published to 0
+            alice routes m3
+                broadcast at 1 for 1
+                opens a mailbox for carol
+            announce e5 session_started alice
+                published to 0
+            alice routes m4
+                broadcast at 1 for 0
+            status m4
+                all acknowledged
+            bob polls
+                m1 m2
+            carol polls
+                m3
+        "#]],
+    );
+}
+
+#[test]
+fn replay_and_live_are_one_walk() {
+    check(
+        "
+        1 alice routes m1 to bob
+        2 alice routes m2 to bob
+        3 bob subscribes s1
+        3 alice routes m3 to bob
+        4 s1 pulls
+        4 s1 pulls
+        5 alice routes m4 to bob
+        6 s1 pulls
+        7 bob acks m2
+        8 s1 closes
+        8 bob subscribes s2           # SUB-3, SUB-4
+        9 s2 pulls
+        status m1
+        status m2
+        ",
+        expect![[r#"
+            1 alice routes m1 to bob
+                accepted at 1 for 1
+                opens a mailbox for bob
+            2 alice routes m2 to bob
+                accepted at 2 for 1
+            3 bob subscribes s1
+            3 alice routes m3 to bob
+                accepted at 3 for 1
+            4 s1 pulls
+                m1 m2 m3
+            4 s1 pulls
+                nothing
+            5 alice routes m4 to bob
+                accepted at 5 for 1
+                wakes s1
+            6 s1 pulls
+                m4
+            7 bob acks m2
+                acknowledged
+            8 s1 closes
+            8 bob subscribes s2
+            9 s2 pulls
+                m1 m3 m4
+            status m1
+                bob delivered, delivered 4, acknowledged 0, retries 0
+            status m2
+                bob acknowledged, delivered 4, acknowledged 7, retries 0
+                all acknowledged
+        "#]],
+    );
+}
+
+#[test]
+fn a_second_subscription_takes_over() {
+    check(
+        "
+        alice routes m1 to bob
+        bob subscribes s1
+        s1 pulls
+        bob subscribes s2
+        alice routes m2 to bob
+        s1 pulls
+        s2 pulls
+        s2 pulls
+        s1 closes
+        alice routes m3 to bob
+        s2 pulls
+        ",
+        expect![[r#"
+            alice routes m1 to bob
+                accepted at 1 for 1
+                opens a mailbox for bob
+            bob subscribes s1
+            s1 pulls
+                m1
+            bob subscribes s2
+                supersedes s1
+            alice routes m2 to bob
+                accepted at 1 for 1
+            s1 pulls
+                ended: a newer subscription of the same party and session took over from this one
+            s2 pulls
+                m1 m2
+            s2 pulls
+                nothing
+            s1 closes
+            alice routes m3 to bob
+                accepted at 1 for 1
+                wakes s2
+            s2 pulls
+                m3
+        "#]],
+    );
+}
+
+#[test]
+fn a_batch_ends_with_the_message_that_fills_it() {
+    check(
+        "
+        alice routes m1 to bob sized 60
+        alice routes m2 to bob sized 60
+        alice routes m3 to bob sized 60
+        bob subscribes s1
+        s1 pulls 100
+        status m3
+        s1 pulls 100
+        s1 pulls 100
+        ",
+        expect![[r#"
+            alice routes m1 to bob sized 60
+                accepted at 1 for 1
+                opens a mailbox for bob
+            alice routes m2 to bob sized 60
+                accepted at 1 for 1
+            alice routes m3 to bob sized 60
+                accepted at 1 for 1
+            bob subscribes s1
+            s1 pulls 100
+                m1 m2
+            status m3
+                bob pending, delivered 0, acknowledged 0, retries 0
+            s1 pulls 100
+                m3
+            s1 pulls 100
+                nothing
+        "#]],
+    );
+}
+
+#[test]
+fn a_terminal_state_stays() {
+    check(
+        "
+        announce e1 session_created alice bob carol
+        10 alice routes m1
+        20 bob acks m1             # ACK-8
+        21 bob acks m1             # ACK-2
+        22 bob refuses m1          # ACK-4
+        30 carol polls
+        31 carol refuses m1        # ACK-3
+        32 carol refuses m1
+        33 carol acks m1
+        status m1                  # STS-6
+        carol polls
+        alice acks m1              # ACK-6
+        bob acks m2                # ACK-5
+        status m2                  # STS-7
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob carol
+                published to 0
+            10 alice routes m1
+                broadcast at 10 for 2
+                opens a mailbox for bob
+                opens a mailbox for carol
+            20 bob acks m1
+                acknowledged
+            21 bob acks m1
+                acknowledged again
+            22 bob refuses m1
+                rejected: the delivery is acknowledged already, and that is final
+            30 carol polls
+                m1
+            31 carol refuses m1
+                failed
+            32 carol refuses m1
+                failed again
+            33 carol acks m1
+                rejected: the delivery is failed already, and that is final
+            status m1
+                bob acknowledged, delivered 0, acknowledged 20, retries 0
+                carol failed, delivered 30, acknowledged 31, retries 0
+            carol polls
+                nothing
+            alice acks m1
+                rejected: the message was not sent to this party
+            bob acks m2
+                rejected: this session has no such message: use the message_id and session_id of the message
+            status m2
+                rejected: this session has no such message: use the message_id that RouteMessage answered with, and the message's session_id
+        "#]],
+    );
+}
+
+#[test]
+fn acknowledgements_come_in_any_order() {
+    check(
+        "
+        alice routes m1 to bob
+        alice routes m2 to bob
+        alice routes m3 to bob
+        bob subscribes s1
+        s1 pulls
+        bob acks m3
+        bob acks m2
+        bob polls
+        alice routes m4 to bob
+        bob acks m1
+        bob polls
+        bob acks m4
+        bob polls
+        s1 pulls
+        status m4
+        ",
+        expect![[r#"
+            alice routes m1 to bob
+                accepted at 1 for 1
+                opens a mailbox for bob
+            alice routes m2 to bob
+                accepted at 1 for 1
+            alice routes m3 to bob
+                accepted at 1 for 1
+            bob subscribes s1
+            s1 pulls
+                m1 m2 m3
+            bob acks m3
+                acknowledged
+            bob acks m2
+                acknowledged
+            bob polls
+                m1
+            alice routes m4 to bob
+                accepted at 1 for 1
+            bob acks m1
+                acknowledged
+            bob polls
+                m4
+            bob acks m4
+                acknowledged
+            bob polls
+                nothing
+            s1 pulls
+                nothing
+            status m4
+                bob acknowledged, delivered 1, acknowledged 1, retries 0
+                all acknowledged
+        "#]],
+    );
+}
+
+#[test]
+fn times_never_go_back() {
+    check(
+        "
+        100 alice routes m1 to bob
+        50 alice routes m2 to bob      # the clock went back
+        40 bob polls
+        30 bob acks m1                 # STS-4
+        200 bob polls                  # STS-8
+        status m1
+        status m2
+        ",
+        expect![[r#"
+            100 alice routes m1 to bob
+                accepted at 100 for 1
+                opens a mailbox for bob
+            50 alice routes m2 to bob
+                accepted at 100 for 1
+            40 bob polls
+                m1 m2
+            30 bob acks m1
+                acknowledged
+            200 bob polls
+                m2
+            status m1
+                bob acknowledged, delivered 100, acknowledged 100, retries 0
+                all acknowledged
+            status m2
+                bob delivered, delivered 100, acknowledged 0, retries 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_millisecond_is_full_some_time() {
+    check(
+        "
+        5 alice routes m1 to bob sized 400
+        5 alice routes m2 to bob sized 600
+        5 alice routes m3 to bob sized 5
+        5 alice routes m4 to bob sized 1500    # larger than a millisecond: alone in one
+        5 alice routes m5 to bob sized 5
+        20 alice routes m6 to bob sized 5
+        ",
+        expect![[r#"
+            5 alice routes m1 to bob sized 400
+                accepted at 5 for 1
+                opens a mailbox for bob
+            5 alice routes m2 to bob sized 600
+                accepted at 5 for 1
+            5 alice routes m3 to bob sized 5
+                accepted at 6 for 1
+            5 alice routes m4 to bob sized 1500
+                accepted at 7 for 1
+            5 alice routes m5 to bob sized 5
+                accepted at 8 for 1
+            20 alice routes m6 to bob sized 5
+                accepted at 20 for 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_poll_holds_what_fits_and_gets_on() {
+    check(
+        "
+        1 alice routes m1 to bob sized 1500
+        1 alice routes m2 to bob sized 1500
+        1 alice routes m3 to bob sized 1500
+        1 alice routes m4 to bob sized 3000
+        bob polls
+        bob polls after 2
+        bob polls after 3          # m3 is the only message of its millisecond
+        bob polls after 4
+        bob polls after 5
+        ",
+        expect![[r#"
+            1 alice routes m1 to bob sized 1500
+                accepted at 1 for 1
+                opens a mailbox for bob
+            1 alice routes m2 to bob sized 1500
+                accepted at 2 for 1
+            1 alice routes m3 to bob sized 1500
+                accepted at 3 for 1
+            1 alice routes m4 to bob sized 3000
+                accepted at 4 for 1
+            bob polls
+                m1 m2
+            bob polls after 2
+                m2 m3
+            bob polls after 3
+                m4
+            bob polls after 4
+                m4
+            bob polls after 5
+                nothing
+        "#]],
+    );
+}
+
+#[test]
+fn a_poll_repeats_the_equally_old() {
+    check(
+        "
+        1 alice routes m1 to bob
+        1 bob polls
+        1 alice routes m2 to bob
+        1 bob polls after 1        # PND-3: of the same millisecond, and new
+        2 bob polls after 2
+        ",
+        expect![[r#"
+            1 alice routes m1 to bob
+                accepted at 1 for 1
+                opens a mailbox for bob
+            1 bob polls
+                m1
+            1 alice routes m2 to bob
+                accepted at 1 for 1
+            1 bob polls after 1
+                m1 m2
+            2 bob polls after 2
+                nothing
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_is_seen_before_it_is_committed() {
+    check(
+        "
+        announce e0 session_created alice bob
+        bob subscribes s1
+        bob listens l1
+        s1 pulls
+        l1 hears
+        log holds
+        announce e1 session_started alice bob carol
+        alice routes m1 to bob
+        s1 pulls
+        bob polls
+        l1 hears
+        log commits
+        s1 pulls
+        l1 hears
+        ",
+        expect![[r#"
+            announce e0 session_created alice bob
+                published to 0
+            bob subscribes s1
+            bob listens l1
+            s1 pulls
+                nothing
+            l1 hears
+                nothing
+            log holds
+            announce e1 session_started alice bob carol
+            alice routes m1 to bob
+                accepted at 1 for 1
+                opens a mailbox for bob
+            s1 pulls
+                nothing
+            bob polls
+                nothing
+            l1 hears
+                nothing
+            log commits
+                published to 1
+                wakes s1
+                wakes l1
+            s1 pulls
+                m1
+            l1 hears
+                e1
+        "#]],
+    );
+}
+
+#[test]
+fn a_restart_keeps_what_was_committed() {
+    check(
+        "
+        announce e1 session_created alice bob
+        10 alice routes m1 to bob
+        20 alice routes m2
+        30 bob polls
+        31 bob acks m1
+        log holds
+        40 alice routes m3
+        41 bob acks m2
+        restart
+        status m1
+        status m2
+        status m3
+        15 alice routes m4               # ORD-7 across a restart
+        16 bob polls
+        announce e1 session_created bob  # EVT-9 across a restart
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob
+                published to 0
+            10 alice routes m1 to bob
+                accepted at 10 for 1
+                opens a mailbox for bob
+            20 alice routes m2
+                broadcast at 20 for 1
+            30 bob polls
+                m1 m2
+            31 bob acks m1
+                acknowledged
+            log holds
+            40 alice routes m3
+                broadcast at 40 for 1
+            41 bob acks m2
+                acknowledged
+            restart
+                opens a mailbox for bob
+            status m1
+                bob acknowledged, delivered 30, acknowledged 31, retries 0
+                all acknowledged
+            status m2
+                bob delivered, delivered 30, acknowledged 0, retries 0
+            status m3
+                rejected: this session has no such message: use the message_id that RouteMessage answered with, and the message's session_id
+            15 alice routes m4
+                broadcast at 20 for 1
+            16 bob polls
+                m2 m4
+            announce e1 session_created bob
+                again
+        "#]],
+    );
+}
+
+#[test]
+fn a_party_is_known_by_its_first_role() {
+    check(
+        "
+        1 bob registers as persistent mail
+        2 bob registers as delegate        # REG-6
+        3 bob registers as Persistent      # REG-3
+        4 parties
+        5 bob registers as persistent      # REG-4, REG-5
+        6 parties
+        ",
+        expect![[r#"
+            1 bob registers as persistent mail
+                registered at 1
+            2 bob registers as delegate
+                rejected: the party is registered as persistent, and a role does not change
+            3 bob registers as Persistent
+                rejected: must be persistent, delegate or temporary, in lower case
+            4 parties
+                bob persistent online, since 1, seen 1 bob@example.org
+            5 bob registers as persistent
+                registered at 1 again
+            6 parties
+                bob persistent online, since 1, seen 5
+        "#]],
+    );
+}
+
+#[test]
+fn who_is_silent_is_offline() {
+    check(
+        "
+        1 bob registers as persistent
+        1 carol registers as temporary
+        1 dave beats                       # HB-2
+        parties
+        31 parties online                  # the timeout is 30
+        31 carol beats
+        32 parties
+        60 parties persistent online
+        61 parties temporary online
+        62 bob beats                       # HB-7
+        62 parties persistent online
+        20 bob beats                       # HB-3: the clock went back
+        ",
+        expect![[r#"
+            1 bob registers as persistent
+                registered at 1
+            1 carol registers as temporary
+                registered at 1
+            1 dave beats
+                rejected: no such party is registered: call RegisterParty first
+            parties
+                bob persistent online, since 1, seen 1
+                carol temporary online, since 1, seen 1
+            31 parties online
+                bob persistent online, since 1, seen 1
+                carol temporary online, since 1, seen 1
+            31 carol beats
+                at 31, 0 pending
+            32 parties
+                bob persistent offline, since 1, seen 1
+                carol temporary online, since 1, seen 31
+            60 parties persistent online
+            61 parties temporary online
+                carol temporary online, since 1, seen 31
+            62 bob beats
+                at 62, 0 pending
+            62 parties persistent online
+                bob persistent online, since 1, seen 62
+            20 bob beats
+                at 62, 0 pending
+        "#]],
+    );
+}
+
+#[test]
+fn an_event_goes_to_those_it_concerns() {
+    check(
+        "
+        announce e1 session_created alice bob
+        bob listens l1
+        bob listens l2
+        carol listens l3
+        dave listens l4 session_started session_failed
+        l1 hears
+        announce e2 session_created alice bob        # EVT-5, EVT-12
+        announce e3 session_started                  # EVT-1: concerns everybody
+        announce e4 session_completed
+        announce e4 session_completed                # EVT-9
+        announce e4 session_failed
+        l1 hears
+        l2 hears
+        l3 hears
+        l4 hears
+        l1 closes
+        l2 closes
+        announce e5 session_completed                # EVT-11
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob
+                published to 0
+            bob listens l1
+            bob listens l2
+            carol listens l3
+            dave listens l4 session_started session_failed
+            l1 hears
+                nothing
+            announce e2 session_created alice bob
+                published to 1
+                wakes l1
+            announce e3 session_started
+                published to 3
+            announce e4 session_completed
+                published to 2
+            announce e4 session_completed
+                again
+            announce e4 session_failed
+                rejected: event_id names a "session_completed" event of this session already: give another, or leave it empty
+            l1 hears
+                e2 e3 e4
+            l2 hears
+                e2 e3 e4
+            l3 hears
+                e3 e4
+            l4 hears
+                e3
+            l1 closes
+            l2 closes
+            announce e5 session_completed
+                published to 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_stream_that_lags_is_told() {
+    check(
+        "
+        bob listens l1
+        carol listens l2
+        announce e1 a
+        announce e2 a
+        announce e3 a
+        l2 hears
+        announce e4 a
+        l1 hears
+        l1 hears
+        l2 hears
+        ",
+        expect![[r#"
+            bob listens l1
+            carol listens l2
+            announce e1 a
+                published to 2
+            announce e2 a
+                published to 2
+            announce e3 a
+                published to 2
+            l2 hears
+                e1 e2 e3
+            announce e4 a
+                published to 1
+            l1 hears
+                e1 e2 e3
+            l1 hears
+                ended: the event stream lagged too far behind and missed events: subscribe again, and read faster
+            l2 hears
+                e4
+        "#]],
+    );
+}
