@@ -93,8 +93,6 @@ pub struct Registered {
     pub registered_at: Millis,
     /// Whether it was registered before.
     pub again: bool,
-    /// Reply once this is committed.
-    pub awaits: Position,
 }
 
 /// A party was not registered. Nothing has changed.
@@ -250,7 +248,7 @@ impl Directory {
         self.appended = position;
         self.effects.push_back(DirectoryEffect::Append { position, record });
         self.check();
-        Ok(Registered { registered_at, again, awaits: position })
+        Ok(Registered { registered_at, again })
     }
 
     /// Notes a sign of life of a registered party, and tells the time to answer with: not before any
@@ -274,8 +272,7 @@ impl Directory {
         self.effects.pop_front()
     }
 
-    /// The parties that pass `filter`, by name, each once (DIR-1 to DIR-3, DIR-6). Tell them once
-    /// [`bound`](Self::bound) is committed.
+    /// The parties that pass `filter`, by name, each once (DIR-1 to DIR-3, DIR-6).
     pub fn list(&self, now: Millis, filter: Filter) -> impl Iterator<Item = ListedParty<'_>> {
         let now = now.max(self.latest);
         let listed = self.parties.iter().map(move |(party, known)| self.listed(now, party, known));
@@ -297,7 +294,7 @@ impl Directory {
         }
     }
 
-    /// The last record appended.
+    /// The last record appended: what a reply has to wait for, as it is right after the call.
     pub fn bound(&self) -> Position {
         self.appended
     }

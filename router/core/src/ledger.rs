@@ -29,19 +29,12 @@ impl MailboxIndex {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
     members: Arc<[PartyId]>,
-    events: BTreeMap<EventId, Event>,
+    events: BTreeMap<EventId, EventKind>,
     messages: VecDeque<Message>,
     numbers: BTreeMap<MessageId, MessageNumber>,
     indexes: BTreeMap<PartyId, MailboxIndex>,
     mailboxes: Vec<Mailbox>,
     latest: Latest,
-}
-
-/// An event that was announced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) kind: EventKind,
-    pub(crate) position: Position,
 }
 
 /// A message that was accepted.
@@ -108,7 +101,7 @@ impl Ledger {
                     self.handle(number, slot, DeliveryEvent::acknowledged(*success), *at);
                 }
             }
-            Record::Announced { announcement, .. } => self.announce(position, announcement),
+            Record::Announced { announcement, .. } => self.announce(announcement),
         }
     }
 
@@ -160,12 +153,12 @@ impl Ledger {
     }
 
     /// Enters an event.
-    pub(crate) fn announce(&mut self, position: Position, announcement: &Announcement) {
+    pub(crate) fn announce(&mut self, announcement: &Announcement) {
         let Announcement { event, kind, members, .. } = announcement;
         if self.events.contains_key(event) {
             return;
         }
-        self.events.insert(event.clone(), Event { kind: kind.clone(), position });
+        self.events.insert(event.clone(), kind.clone());
         if kind.selects_members() && !members.is_empty() {
             self.members = Arc::clone(members);
         }
@@ -191,7 +184,8 @@ impl Ledger {
         &self.members
     }
 
-    pub(crate) fn event(&self, event: &EventId) -> Option<&Event> {
+    /// What an event was, if there was one of that name.
+    pub(crate) fn event(&self, event: &EventId) -> Option<&EventKind> {
         self.events.get(event)
     }
 

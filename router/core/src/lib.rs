@@ -22,12 +22,12 @@
 //! session.handle_subscribe(StreamId(1), bob.clone());
 //!
 //! let route = Route { id: MessageId(7), from: alice, to: vec![bob], size: 5 };
-//! let routed = session.handle_route(Millis(1_000), route, |_| Content::from("hello"))?;
+//! session.handle_route(Millis(1_000), route, |_| Content::from("hello"))?;
 //!
 //! // The shell writes the record, says so, and only then replies.
 //! let Some(Effect::MailboxOpened { .. }) = session.poll_effect() else { panic!() };
 //! let Some(Effect::Append { position, .. }) = session.poll_effect() else { panic!() };
-//! assert_eq!(position, routed.awaits);
+//! assert_eq!(position, session.bound());
 //! session.handle_committed(position);
 //! assert_eq!(session.poll_effect(), Some(Effect::Wake { stream: StreamId(1) }));
 //!
@@ -65,7 +65,6 @@ pub use id::{
 pub use record::{Announcement, EventKind, Record};
 pub use session::{
     Acknowledge, AcknowledgeError, Acknowledged, AnnounceError, Announced, DeliveryStatus, Effect,
-    Fetched, Header, MessageStatus, Outstanding, Policy, Route, RouteError, Routed, Session,
-    StatusError, StreamEnded,
+    Header, MessageStatus, Policy, Route, RouteError, Routed, Session, StatusError, StreamEnded,
 };
 pub use time::Millis;

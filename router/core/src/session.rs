@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 pub use acknowledge::{Acknowledge, AcknowledgeError, Acknowledged};
 pub use announce::{AnnounceError, Announced};
-pub use hand_out::{Fetched, StreamEnded};
+pub use hand_out::StreamEnded;
 pub use route::{Header, Route, RouteError, Routed};
-pub use status::{DeliveryStatus, MessageStatus, Outstanding, StatusError};
+pub use status::{DeliveryStatus, MessageStatus, StatusError};
 
 use crate::ledger::{Ledger, MessageNumber};
 use crate::mailbox::Entry;
@@ -74,8 +74,8 @@ pub enum Effect {
 /// One session: its members, messages, mailboxes and message streams, all in one order.
 ///
 /// It decides on what was appended so far, and shows a message to its recipients only once its
-/// record is committed. Every outcome says which record the shell has to see committed before it
-/// replies; that is so for reads too, since they must not tell what could still be lost.
+/// record is committed. A shell replies to a call once [`bound`](Self::bound) is committed; that is so
+/// for reads and rejections too, since they must not tell what could still be lost.
 ///
 /// Invariant: the ledger is what the appended records add up to; nothing uncommitted was handed out.
 #[derive(Debug)]
@@ -181,8 +181,8 @@ impl Session {
         self.effects.pop_front()
     }
 
-    /// What a reply has to wait for that tells of this session without being an outcome, as an error
-    /// does: the last record that binds.
+    /// The last binding record appended: what a reply has to wait for, as it is right after the call
+    /// that is replied to, whether that wrote or read and whether it was rejected.
     pub fn bound(&self) -> Position {
         self.bound
     }

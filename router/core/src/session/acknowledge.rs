@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Session;
 use crate::delivery::{DeliveryEvent, DeliveryState, Transition};
-use crate::{MessageId, Millis, PartyId, Position, Record};
+use crate::{MessageId, Millis, PartyId, Record};
 
 /// A recipient's answer to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,6 @@ pub struct Acknowledged {
     pub state: DeliveryState,
     /// Whether it was that before (ACK-2).
     pub again: bool,
-    /// Reply once this is committed.
-    pub awaits: Position,
 }
 
 /// An answer was not accepted. Nothing has changed.
@@ -78,15 +76,13 @@ impl Session {
         let event = DeliveryEvent::acknowledged(success);
         match delivery.state.on(event) {
             Transition::Contradicts => Err(AcknowledgeError::Contradicts { state: delivery.state }),
-            Transition::Stays => {
-                Ok(Acknowledged { state: delivery.state, again: true, awaits: self.bound })
-            }
+            Transition::Stays => Ok(Acknowledged { state: delivery.state, again: true }),
             Transition::To(state) => {
                 self.ledger.handle(number, slot, event, at);
                 let position = self.appended.next();
                 self.append(position, Record::Acknowledged { message: id, party, success, at });
                 self.check();
-                Ok(Acknowledged { state, again: false, awaits: position })
+                Ok(Acknowledged { state, again: false })
             }
         }
     }

@@ -2,15 +2,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Session, Unseen};
-use crate::{Announcement, EventKind, Millis, Position, Record};
+use crate::{Announcement, EventKind, Millis, Record};
 
 /// An event was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced {
     /// Whether it was accepted before, so that this changes nothing (EVT-9).
     pub again: bool,
-    /// Reply once this is committed.
-    pub awaits: Position,
 }
 
 /// An event was not accepted. Nothing has changed.
@@ -47,21 +45,21 @@ impl Session {
         now: Millis,
         announcement: Announcement,
     ) -> Result<Announced, AnnounceError> {
-        if let Some(known) = self.ledger.event(&announcement.event) {
+        if let Some(kind) = self.ledger.event(&announcement.event) {
             // EVT-9: the same event again delivers nothing again. What was announced since stays.
-            return if known.kind == announcement.kind {
-                Ok(Announced { again: true, awaits: known.position })
+            return if *kind == announcement.kind {
+                Ok(Announced { again: true })
             } else {
-                Err(AnnounceError::NameTaken { kind: known.kind.clone() })
+                Err(AnnounceError::NameTaken { kind: kind.clone() })
             };
         }
         let position = self.appended.next();
-        self.ledger.announce(position, &announcement);
+        self.ledger.announce(&announcement);
         self.broadcasts.clear();
         let announcement = Arc::new(announcement);
         self.unseen.push_back((position, Unseen::Event(Arc::clone(&announcement))));
         self.append(position, Record::Announced { announcement, at: now });
         self.check();
-        Ok(Announced { again: false, awaits: position })
+        Ok(Announced { again: false })
     }
 }

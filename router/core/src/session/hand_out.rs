@@ -5,16 +5,7 @@ use crate::delivery::{DeliveryEvent, DeliveryState, Transition};
 use crate::fetch::{Candidate, select};
 use crate::ledger::{MailboxIndex, MessageNumber};
 use crate::mailbox::Entry;
-use crate::{Budget, Content, Millis, PartyId, Position, Record, StreamId};
-
-/// A poll's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
-    /// Outstanding messages, oldest first (PND-1).
-    pub contents: Vec<Content>,
-    /// Reply once this is committed.
-    pub awaits: Position,
-}
+use crate::{Budget, Content, Millis, PartyId, Record, StreamId};
 
 /// There is no such stream, or not any more: it was superseded or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +58,8 @@ impl Session {
         Ok(())
     }
 
-    /// Answers a poll with outstanding messages of `party` that are not older than `after`; `after`
-    /// of 0 asks for all. All of them count as handed out (PND-5), and none as a retry (PND-6).
+    /// Answers a poll with outstanding messages of `party`, oldest first (PND-1), that are not older
+    /// than `after`; 0 asks for all. All of them count as handed out (PND-5), and none as a retry (PND-6).
     ///
     /// The answer stays within `budget` or is one message long, and always gets on (PND-4), if the
     /// budget has room for [`Policy::millisecond_bytes`](crate::Policy::millisecond_bytes) and the
@@ -79,7 +70,7 @@ impl Session {
         party: &PartyId,
         after: Millis,
         budget: Budget,
-    ) -> Fetched {
+    ) -> Vec<Content> {
         let mut contents = Vec::new();
         if let Some(mailbox) = self.ledger.mailbox_of(party) {
             let first = self.ledger.first_since(after);
@@ -100,7 +91,7 @@ impl Session {
             self.hand_out(now, mailbox, &taken);
         }
         self.check();
-        Fetched { contents, awaits: self.bound }
+        contents
     }
 
     /// The outstanding and committed deliveries of a mailbox, from message `first` on.

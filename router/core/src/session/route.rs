@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Session, Unseen};
 use crate::ledger::{Accepted, MailboxIndex};
-use crate::{Content, MessageId, Millis, PartyId, Position, Record};
+use crate::{Content, MessageId, Millis, PartyId, Record};
 
 /// A message to accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,6 @@ pub struct Routed {
     pub created_at: Millis,
     /// How many recipients it has.
     pub recipients: usize,
-    /// Reply once this is committed.
-    pub awaits: Position,
 }
 
 /// A message was not accepted. Nothing has changed.
@@ -127,7 +125,7 @@ impl Session {
             Record::Routed { message: id, from, recipients: names, broadcast, created_at, content };
         self.append(position, record);
         self.check();
-        Ok(Routed { created_at, recipients, awaits: position })
+        Ok(Routed { created_at, recipients })
     }
 
     /// RTE-3, RTE-16: every member but the sender, who may be the only one.

@@ -1,15 +1,13 @@
 use std::fmt;
 
 use super::Session;
-use crate::{DeliveryState, MessageId, Millis, PartyId, Position};
+use crate::{DeliveryState, MessageId, Millis, PartyId};
 
-/// How far a message has come.
+/// How far a message has come: one delivery a recipient, in no particular order (STS-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageStatus {
-    /// One a recipient, in no particular order (STS-1).
+    /// The deliveries.
     pub deliveries: Vec<DeliveryStatus>,
-    /// Reply once this is committed.
-    pub awaits: Position,
 }
 
 impl MessageStatus {
@@ -54,15 +52,6 @@ impl fmt::Display for StatusError {
 
 impl std::error::Error for StatusError {}
 
-/// How many deliveries of a party are outstanding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outstanding {
-    /// The number.
-    pub count: usize,
-    /// Tell it once this is committed.
-    pub awaits: Position,
-}
-
 impl Session {
     /// How far `message` has come with each of its recipients.
     ///
@@ -78,15 +67,12 @@ impl Session {
             acknowledged_at: delivery.acknowledged_at,
             retry_count: delivery.retry_count,
         });
-        Ok(MessageStatus { deliveries: deliveries.collect(), awaits: self.bound })
+        Ok(MessageStatus { deliveries: deliveries.collect() })
     }
 
     /// How many deliveries are outstanding for `party` in this session (HB-4).
-    pub fn outstanding(&self, party: &PartyId) -> Outstanding {
+    pub fn outstanding(&self, party: &PartyId) -> usize {
         let mailbox = self.ledger.mailbox_of(party).map(|mailbox| self.ledger.mailbox(mailbox));
-        Outstanding {
-            count: mailbox.map_or(0, |mailbox| mailbox.outstanding()),
-            awaits: self.bound,
-        }
+        mailbox.map_or(0, |mailbox| mailbox.outstanding())
     }
 }

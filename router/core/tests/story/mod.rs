@@ -136,12 +136,12 @@ impl World {
                 };
                 let budget = Budget::bytes(ANSWER_BYTES);
                 let fetched = self.session.handle_fetch(now, &party(name), after, budget);
-                self.tell(names(&fetched.contents));
+                self.tell(names(&fetched));
             }
             [name, "registers", "as", role, rest @ ..] => self.register(name, role, rest),
             [name, "beats"] => match self.directory.handle_sign_of_life(now, &party(name)) {
                 Ok(at) => {
-                    let pending = self.session.outstanding(&party(name)).count;
+                    let pending = self.session.outstanding(&party(name));
                     self.tell(format!("at {at}, {pending} pending"));
                 }
                 Err(error) => self.tell(format!("rejected: {error}")),
