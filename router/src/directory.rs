@@ -1,0 +1,90 @@
+//! The directory of parties, behind one lock: no message passes through here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mpc_router_core::{Directory, DirectoryEffect, Millis, Position};
+
+use crate::clock::Clock;
+use crate::commits::{Commits, Lost};
+use crate::config::Config;
+use crate::log::{Appended, Entry, Log, Owner, UnitRecord};
+
+/// The directory, and the replies that wait for its log.
+#[derive(Debug)]
+pub(crate) struct DirectoryCell {
+    log: Arc<dyn Log>,
+    clock: Arc<Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    directory: Directory,
+    committed: Position,
+    commits: Commits,
+    lost: bool,
+}
+
+impl DirectoryCell {
+    pub(crate) fn new(config: &Config, log: Arc<dyn Log>, clock: Arc<Clock>) -> Self {
+        let heartbeat_timeout = config.heartbeat_timeout.as_millis();
+        let directory = Directory::new(i64::try_from(heartbeat_timeout).unwrap_or(i64::MAX));
+        let (committed, commits) = (Position::default(), Commits::default());
+        Self { log, clock, state: Mutex::new(State { directory, committed, commits, lost: false }) }
+    }
+
+    /// Lets `act` do something, performs what follows from it, and gives its outcome back when
+    /// everything that it tells of is safe.
+    pub(crate) async fn call<T>(
+        self: &Arc<Self>,
+        act: impl FnOnce(&mut Directory, Millis) -> T,
+    ) -> Result<T, Lost> {
+        let (outcome, commit) = {
+            let mut state = self.lock();
+            if state.lost {
+                return Err(Lost);
+            }
+            let outcome = act(&mut state.directory, self.clock.now());
+            self.perform(&mut state);
+            let bound = state.directory.bound();
+            let commit = (state.committed < bound).then(|| state.commits.wait(bound));
+            (outcome, commit)
+        };
+        if let Some(commit) = commit {
+            commit.safe().await?;
+        }
+        Ok(outcome)
+    }
+
+    fn perform(self: &Arc<Self>, state: &mut State) {
+        while let Some(effect) = state.directory.poll_effect() {
+            let DirectoryEffect::Append { position, record } = effect;
+            let record = UnitRecord::Directory(record);
+            let owner = Arc::downgrade(self);
+            match self.log.append(Entry { record, position, owner }) {
+                Appended::Committed => state.committed = position,
+                Appended::Pending => {}
+            }
+        }
+    }
+
+    /// Each of the directory's calls changes one party at most, so it is whole at any time.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Owner for DirectoryCell {
+    fn committed(self: Arc<Self>, through: Position) {
+        let mut state = self.lock();
+        state.committed = state.committed.max(through);
+        let committed = state.committed;
+        state.commits.committed(committed);
+    }
+
+    fn refused(self: Arc<Self>) {
+        let mut state = self.lock();
+        state.lost = true;
+        state.commits.refused();
+    }
+}

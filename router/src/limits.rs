@@ -1,0 +1,64 @@
+//! Every limit of the router, with its unit in its name and why it is what it is.
+
+use std::time::Duration;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// The largest payload by default. Larger ones are possible, at the price that a party's gRPC
+/// library has to be told to receive them.
+pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 2 * MIB;
+
+/// How much larger than `max_payload` a request may be. A payload that is over by a little is then
+/// refused by the router, in plain words and on a working connection (RTE-9), rather than by the
+/// transport. Parties' libraries have to receive as much as this over the payload.
+pub const REQUEST_MARGIN_BYTES: usize = 64 * KIB;
+
+/// How long a message's names and its type may be together, so that its recipients can receive what
+/// its sender could send: the margin, less what the router adds to a message.
+pub const MESSAGE_NAMES_BYTES: usize = REQUEST_MARGIN_BYTES - KIB;
+
+/// The largest answer to a poll: what gRPC libraries receive by default (PND-4).
+pub const POLL_ANSWER_BYTES: usize = 4 * MIB;
+
+/// How many bytes of messages share one `created_at` (see `mpc_router_core::Policy`).
+pub const MILLISECOND_BYTES: usize = MIB;
+
+/// How much a stream takes out of its mailbox at once. It is what tonic packs into one frame, so that
+/// nothing is taken that is not handed to the transport at once.
+pub const FRAME_BYTES: usize = 32 * KIB;
+
+/// How many events a stream may lag behind before it is ended. An entry takes 32 bytes; the event
+/// itself is shared.
+pub const EVENT_BACKLOG: usize = 16 * KIB;
+
+/// How many calls and streams may be open on one connection. A gateway may carry thousands of
+/// parties, each with two streams.
+pub const STREAMS_PER_CONNECTION: u32 = 10_000;
+
+/// How much a client may send on one call before the router has read it: one default payload.
+pub const CALL_WINDOW_BYTES: u32 = 2 << 20;
+
+/// The same for all calls of a connection. Large enough that no call waits for another one's
+/// payload; small enough that a thousand idle connections that stop being read stay affordable.
+pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+
+/// How long a connection may be silent before it is asked whether it still lives. With the timeout
+/// below it bounds how long a stream outlives its party.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long it may take to answer that.
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many parts the map of sessions has, each with a lock of its own that is held only to look a
+/// session up.
+pub const SESSION_SHARDS: usize = 64;
+
+// PND-4: whatever shares a millisecond, and one message more, fit into an answer with its framing.
+const _: () = assert!(
+    MILLISECOND_BYTES + MILLISECOND_BYTES / 8 + DEFAULT_MAX_PAYLOAD_BYTES + REQUEST_MARGIN_BYTES
+        < POLL_ANSWER_BYTES
+);
+const _: () = assert!(MESSAGE_NAMES_BYTES < REQUEST_MARGIN_BYTES);
+const _: () = assert!(FRAME_BYTES < CALL_WINDOW_BYTES as usize);
+const _: () = assert!(CALL_WINDOW_BYTES < CONNECTION_WINDOW_BYTES);

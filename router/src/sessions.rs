@@ -1,0 +1,180 @@
+//! The sessions: each in a cell of its own, behind a lock of its own. Nothing that all sessions share
+//! is locked while one of them works; the map is only looked into.
+
+mod cell;
+
+use std::collections::hash_map::{HashMap, RandomState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub(crate) use cell::{Cell, End};
+use mpc_router_core::{EventId, Millis, PartyId, Session, SessionId, StreamId};
+
+use crate::clock::Clock;
+use crate::commits::Lost;
+use crate::events::EventStreams;
+use crate::limits;
+use crate::log::Log;
+
+/// All sessions, by name.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    shards: Vec<RwLock<HashMap<SessionId, Arc<Cell>>>>,
+    hasher: RandomState,
+    around: Arc<Around>,
+}
+
+/// What cells act on.
+#[derive(Debug)]
+pub(crate) struct Around {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) events: Arc<EventStreams>,
+    /// Raised once, before every stream is woken.
+    pub(crate) stopping: Arc<AtomicBool>,
+    pub(crate) mailboxes: Mailboxes,
+}
+
+/// In which sessions a party has a mailbox. It grows with each session that a party takes part in,
+/// not with its messages.
+#[derive(Debug, Default)]
+pub(crate) struct Mailboxes {
+    sessions: RwLock<BTreeMap<PartyId, BTreeSet<SessionId>>>,
+}
+
+impl Mailboxes {
+    pub(crate) fn opened(&self, party: PartyId, session: SessionId) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.entry(party).or_default().insert(session);
+    }
+
+    fn of(&self, party: &PartyId) -> Vec<SessionId> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(party).into_iter().flatten().cloned().collect()
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        clock: Arc<Clock>,
+        events: Arc<EventStreams>,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
+        let around = Around { log, clock, events, stopping, mailboxes: Mailboxes::default() };
+        Self {
+            shards: (0..limits::SESSION_SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::new(),
+            around: Arc::new(around),
+        }
+    }
+
+    /// Lets `act` do something in a session, performs what follows from it, and gives its outcome
+    /// back when everything that it tells of is safe.
+    ///
+    /// # Errors
+    /// If the log refused something of this session meanwhile.
+    pub(crate) async fn call<T>(
+        &self,
+        id: &SessionId,
+        act: impl FnOnce(&mut Session, Millis) -> T,
+    ) -> Result<T, Lost> {
+        let acted = {
+            let cell = self.cell(id);
+            let acted = cell.act(act)?;
+            if acted.blank {
+                self.forget(cell);
+            }
+            acted
+        };
+        if let Some(commit) = acted.commit {
+            commit.safe().await?;
+        }
+        Ok(acted.outcome)
+    }
+
+    /// How many deliveries of a party are outstanding, over all its sessions (HB-4).
+    pub(crate) async fn outstanding(&self, party: &PartyId) -> Result<usize, Lost> {
+        let mut outstanding = 0;
+        for session in self.around.mailboxes.of(party) {
+            outstanding += self.call(&session, |session, _| session.outstanding(party)).await?;
+        }
+        Ok(outstanding)
+    }
+
+    /// How many parties got an event that was published by this router (EVT-5).
+    pub(crate) fn reached(&self, id: &SessionId, event: &EventId) -> Result<usize, Lost> {
+        self.cell(id).reached(event)
+    }
+
+    /// Opens a message stream.
+    pub(crate) fn subscribe(
+        &self,
+        id: &SessionId,
+        party: PartyId,
+    ) -> Result<(Arc<Cell>, StreamId), Lost> {
+        let cell = self.cell(id);
+        let stream = cell.subscribe(party)?;
+        Ok((cell, stream))
+    }
+
+    /// Closes a message stream.
+    pub(crate) fn unsubscribe(&self, cell: Arc<Cell>, stream: StreamId) {
+        if cell.unsubscribe(stream) {
+            self.forget(cell);
+        }
+    }
+
+    /// Wakes every message stream, so that each finds out that the router stops.
+    pub(crate) fn wake_all(&self) {
+        for shard in &self.shards {
+            let cells: Vec<_> = {
+                let cells = shard.read().unwrap_or_else(PoisonError::into_inner);
+                cells.values().map(Arc::clone).collect()
+            };
+            for cell in cells {
+                cell.wake_all();
+            }
+        }
+    }
+
+    fn shard(&self, id: &SessionId) -> &RwLock<HashMap<SessionId, Arc<Cell>>> {
+        &self.shards[self.hasher.hash_one(id) as usize % self.shards.len()]
+    }
+
+    /// The session's cell: the one there is, or a new one built from the log.
+    fn cell(&self, id: &SessionId) -> Arc<Cell> {
+        let shard = self.shard(id);
+        let known = {
+            let cells = shard.read().unwrap_or_else(PoisonError::into_inner);
+            cells.get(id).filter(|cell| !cell.is_lost()).cloned()
+        };
+        if let Some(cell) = known {
+            return cell;
+        }
+        let mut cells = shard.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = cells.get(id).filter(|cell| !cell.is_lost()) {
+            return Arc::clone(cell);
+        }
+        let cell = Cell::open(id.clone(), Arc::clone(&self.around));
+        cells.insert(id.clone(), Arc::clone(&cell));
+        cell
+    }
+
+    /// Takes a blank session out of the map, so that naming sessions at random fills no memory. If
+    /// somebody else has its cell too, the last one to have it does.
+    fn forget(&self, cell: Arc<Cell>) {
+        let mut cells = self.shard(cell.id()).write().unwrap_or_else(PoisonError::into_inner);
+        let ours_and_the_maps = 2;
+        if Arc::strong_count(&cell) == ours_and_the_maps
+            && cell.is_blank()
+            && cells.get(cell.id()).is_some_and(|known| Arc::ptr_eq(known, &cell))
+        {
+            cells.remove(cell.id());
+        }
+        // While the lock is held, so that of two who forget at once the second counts right.
+        drop(cell);
+    }
+}

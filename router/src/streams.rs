@@ -1,0 +1,78 @@
+//! A message stream: a cursor into a party's mailbox, pulled one frame at a time.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use mpc_router_core::{Content, PartyId, SessionId, StreamId};
+use mpc_router_proto::{Encoded, v1};
+use tonic::Status;
+
+use crate::commits::Lost;
+use crate::sessions::{Cell, Sessions};
+use crate::wire;
+
+/// What a party gets of one session. Closes itself when dropped.
+///
+/// It takes out of the mailbox what tonic puts into one frame, never more, so that what counts as
+/// handed out has gone to the transport: what a slow reader holds back stays in the mailbox, and can
+/// still be acknowledged away (ACK-9).
+#[derive(Debug)]
+pub struct MessageStream {
+    sessions: Arc<Sessions>,
+    /// Some until dropped.
+    cell: Option<Arc<Cell>>,
+    id: StreamId,
+    batch: VecDeque<Content>,
+    frame: wire::Frame,
+}
+
+impl MessageStream {
+    pub(crate) fn open(
+        sessions: Arc<Sessions>,
+        session: &SessionId,
+        party: PartyId,
+    ) -> Result<Self, Lost> {
+        let (cell, id) = sessions.subscribe(session, party)?;
+        let (batch, frame) = (VecDeque::new(), wire::Frame::default());
+        Ok(Self { sessions, cell: Some(cell), id, batch, frame })
+    }
+}
+
+impl Stream for MessageStream {
+    type Item = Result<Encoded<v1::MpcMessage>, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.batch.is_empty() {
+            let Some(cell) = &this.cell else { return Poll::Ready(None) };
+            let polled = cell.poll_pull(this.id, this.frame.room(), &mut this.batch, context);
+            if polled.is_pending() {
+                this.frame.close();
+            }
+            if let Err(end) = ready!(polled) {
+                this.close();
+                return Poll::Ready(Some(Err(wire::stream_end(end))));
+            }
+        }
+        let content = this.batch.pop_front().expect("a pull that is ready gave something");
+        this.frame.add(&content);
+        Poll::Ready(Some(Ok(Encoded::from_bytes(content.into_bytes()))))
+    }
+}
+
+impl MessageStream {
+    fn close(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            self.sessions.unsubscribe(cell, self.id);
+        }
+    }
+}
+
+impl Drop for MessageStream {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

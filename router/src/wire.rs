@@ -1,0 +1,333 @@
+//! The wall between the wire and the core: the only module that names the types of both. Requests are
+//! parsed here, once; what the core answers is put into the wire's words here, errors included.
+
+mod status;
+
+use std::collections::BTreeSet;
+
+use bytes::{BufMut, BytesMut};
+use mpc_router_core::{
+    Acknowledge, Acknowledged, Announcement, Budget, Content, DeliveryStatus, EventId, EventKind,
+    Filter, Header, ListedParty, MessageId, MessageStatus, Millis, Notification, PartyId,
+    Registered, Registration, Role, Route, SessionId,
+};
+use mpc_router_proto::{Encoded, v1};
+use prost::Message as _;
+use prost::encoding::encoded_len_varint;
+pub(crate) use status::{Rejected, events_end, stopping, stream_end};
+use tonic::Status;
+
+use crate::limits;
+
+/// A message's content before the core has decided on its header.
+#[derive(Debug)]
+pub(crate) struct Draft(v1::MpcMessage);
+
+impl Draft {
+    /// The one encoding of a message, for all its recipients.
+    pub(crate) fn encode(self, header: &Header) -> Content {
+        let message = v1::MpcMessage {
+            message_id: header.id.to_string(),
+            is_broadcast: header.broadcast,
+            created_at: header.created_at.0,
+            ..self.0
+        };
+        Content::new(message.encode_to_vec().into())
+    }
+
+    /// How long the encoding is at most: the header is a boolean, a time and an identifier.
+    fn size(&self) -> usize {
+        const HEADER_BYTES: usize = 64;
+        self.0.encoded_len() + HEADER_BYTES
+    }
+}
+
+/// A message to route.
+pub(crate) fn route(
+    request: v1::RouteMessageRequest,
+    id: MessageId,
+    max_payload: usize,
+) -> Result<(SessionId, Route, Draft), Status> {
+    let session = session(&request.session_id)?;
+    let from = PartyId::parse(&request.from_party).map_err(|error| field("from_party", error))?;
+    let to = request.to_parties.iter().map(|party| PartyId::parse(party));
+    let to = to.collect::<Result<_, _>>().map_err(|error| field("each of to_parties", error))?;
+    // RTE-12.
+    if request.round_number < 0 {
+        return Err(Status::invalid_argument("round_number must not be negative"));
+    }
+    // RTE-9.
+    if request.payload.len() > max_payload {
+        return Err(Status::resource_exhausted(format!(
+            "payload has {} bytes, and this router takes {max_payload} at most: split it, or ask \
+             for a larger --max-payload",
+            request.payload.len()
+        )));
+    }
+    let names = request.session_id.len() + request.from_party.len() + request.message_type.len();
+    if names > limits::MESSAGE_NAMES_BYTES {
+        return Err(Status::resource_exhausted(format!(
+            "session_id, from_party and message_type have {names} bytes, and may have {} at most",
+            limits::MESSAGE_NAMES_BYTES
+        )));
+    }
+    let draft = Draft(v1::MpcMessage {
+        session_id: request.session_id,
+        from_party: request.from_party,
+        round_number: request.round_number,
+        message_type: request.message_type,
+        payload: request.payload,
+        ..Default::default()
+    });
+    let size = draft.size();
+    Ok((session, Route { id, from, to, size }, draft))
+}
+
+/// Whose messages of which session are wanted.
+pub(crate) fn reader(session_id: &str, party_id: &str) -> Result<(SessionId, PartyId), Status> {
+    Ok((session(session_id)?, party(party_id)?))
+}
+
+/// How much a poll's answer may hold (PND-4).
+pub(crate) fn answer_budget() -> Budget {
+    Budget::framed(limits::POLL_ANSWER_BYTES, answer_entry_len)
+}
+
+/// A poll's answer, put together of messages that are encoded already.
+pub(crate) fn pending(contents: &[Content]) -> Encoded<v1::GetPendingMessagesResponse> {
+    let bytes = contents.iter().map(|content| answer_entry_len(content.len())).sum();
+    let mut answer = BytesMut::with_capacity(bytes);
+    for content in contents {
+        answer.put_u8(ANSWER_ENTRY);
+        prost::encoding::encode_varint(content.len() as u64, &mut answer);
+        answer.put_slice(content.as_bytes());
+    }
+    Encoded::from_bytes(answer.freeze())
+}
+
+/// The key of `GetPendingMessagesResponse.messages`: field 1, length-delimited.
+const ANSWER_ENTRY: u8 = 1 << 3 | 2;
+
+fn answer_entry_len(content: usize) -> usize {
+    size_of_val(&ANSWER_ENTRY) + encoded_len_varint(content as u64) + content
+}
+
+/// How full the frame is that tonic packs a stream's next items into: it closes one that has reached
+/// 32 KiB, or that nothing more is ready for.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    bytes: usize,
+}
+
+impl Frame {
+    /// What still belongs into the frame.
+    pub(crate) fn room(&self) -> Budget {
+        Budget::framed(limits::FRAME_BYTES - self.bytes, frame_entry_len)
+    }
+
+    /// Counts an item in.
+    pub(crate) fn add(&mut self, content: &Content) {
+        self.bytes += frame_entry_len(content.len());
+        if self.bytes >= limits::FRAME_BYTES {
+            self.close();
+        }
+    }
+
+    /// Begins the next frame.
+    pub(crate) fn close(&mut self) {
+        self.bytes = 0;
+    }
+}
+
+/// gRPC puts a flag and a length of four bytes before each message.
+fn frame_entry_len(content: usize) -> usize {
+    5 + content
+}
+
+/// A recipient's answer.
+pub(crate) fn acknowledge(
+    request: &v1::AcknowledgeMessageRequest,
+) -> Result<(SessionId, Acknowledge), Status> {
+    let (session, party) = reader(&request.session_id, &request.party_id)?;
+    let message = MessageId::parse(&request.message_id).map_err(Rejected::status)?;
+    Ok((session, Acknowledge { message, party, success: request.success }))
+}
+
+/// What became of it.
+pub(crate) fn acknowledged(acknowledged: Acknowledged) -> v1::AcknowledgeMessageResponse {
+    let Acknowledged { state, again } = acknowledged;
+    let message = if again { format!("{state} before") } else { state.to_string() };
+    v1::AcknowledgeMessageResponse { success: true, message }
+}
+
+/// Which message's status is wanted.
+pub(crate) fn status_of(
+    request: &v1::GetMessageStatusRequest,
+) -> Result<(SessionId, MessageId), Status> {
+    let message = MessageId::parse(&request.message_id).map_err(Rejected::status)?;
+    Ok((session(&request.session_id)?, message))
+}
+
+/// How far a message has come; names are repeated as they were asked for (STS-9).
+pub(crate) fn status(
+    request: v1::GetMessageStatusRequest,
+    status: MessageStatus,
+) -> v1::GetMessageStatusResponse {
+    let all_acknowledged = status.all_acknowledged();
+    let delivery = |delivery: DeliveryStatus| v1::MessageDeliveryStatus {
+        party_id: delivery.party.to_string(),
+        status: delivery.state.to_string(),
+        delivered_at: delivery.delivered_at.0,
+        acknowledged_at: delivery.acknowledged_at.0,
+        retry_count: count(delivery.retry_count as usize),
+    };
+    v1::GetMessageStatusResponse {
+        message_id: request.message_id,
+        session_id: request.session_id,
+        deliveries: status.deliveries.into_iter().map(delivery).collect(),
+        all_acknowledged,
+    }
+}
+
+/// A party that makes itself known.
+pub(crate) fn registration(request: v1::RegisterPartyRequest) -> Result<Registration, Status> {
+    let party = party(&request.party_id)?;
+    let role = Role::parse(&request.party_role).map_err(|error| field("party_role", error))?;
+    let notification = request.notification.map(|channel| Notification {
+        email: channel.email,
+        phone: channel.phone,
+        push_token: channel.push_token,
+    });
+    Ok(Registration { party, role, notification })
+}
+
+/// What became of it.
+pub(crate) fn registered(registered: Registered) -> v1::RegisterPartyResponse {
+    let message = if registered.again { "registered before" } else { "registered" };
+    v1::RegisterPartyResponse {
+        success: true,
+        message: message.into(),
+        registered_at: registered.registered_at.0,
+    }
+}
+
+/// Who calls.
+pub(crate) fn party(party_id: &str) -> Result<PartyId, Status> {
+    PartyId::parse(party_id).map_err(|error| field("party_id", error))
+}
+
+/// The router's time, and how much waits for a party.
+pub(crate) fn heartbeat(at: Millis, outstanding: usize) -> v1::HeartbeatResponse {
+    v1::HeartbeatResponse {
+        success: true,
+        server_timestamp: at.0,
+        pending_messages: count(outstanding),
+    }
+}
+
+/// Which parties to list.
+pub(crate) fn filter(request: &v1::GetRegisteredPartiesRequest) -> Result<Filter, Status> {
+    let role = match &*request.role_filter {
+        "" => None,
+        // DIR-5.
+        role => Some(Role::parse(role).map_err(|error| field("role_filter", error))?),
+    };
+    Ok(Filter { role, only_online: request.only_online })
+}
+
+/// One party of the list.
+pub(crate) fn listed(party: ListedParty<'_>) -> v1::RegisteredParty {
+    v1::RegisteredParty {
+        party_id: party.party.to_string(),
+        role: party.role.to_string(),
+        online: party.online,
+        registered_at: party.registered_at.0,
+        last_seen_at: party.last_seen_at.0,
+        notification: party.notification.map(|channel| v1::NotificationChannel {
+            email: channel.email.clone(),
+            phone: channel.phone.clone(),
+            push_token: channel.push_token.clone(),
+        }),
+    }
+}
+
+/// The list.
+pub(crate) fn parties(parties: Vec<v1::RegisteredParty>) -> v1::GetRegisteredPartiesResponse {
+    v1::GetRegisteredPartiesResponse { total_count: count(parties.len()), parties }
+}
+
+/// Who wants to hear of which events.
+pub(crate) fn listener(
+    request: &v1::SubscribeSessionEventsRequest,
+) -> Result<(PartyId, Vec<EventKind>), Status> {
+    let kinds = request.event_types.iter().map(|kind| EventKind::parse(kind));
+    let kinds = kinds.collect::<Result<_, _>>();
+    Ok((party(&request.party_id)?, kinds.map_err(|error| field("each of event_types", error))?))
+}
+
+/// An event to publish. What it leaves open is filled in (EVT-4).
+pub(crate) fn announcement(
+    request: v1::PublishSessionEventRequest,
+    now: Millis,
+    name: impl FnOnce() -> EventId,
+) -> Result<(SessionId, Announcement), Status> {
+    let Some(mut event) = request.event else {
+        return Err(Status::invalid_argument("event must not be absent"));
+    };
+    let session = session(&event.session_id)?;
+    let kind = EventKind::parse(&event.event_type).map_err(|error| field("event_type", error))?;
+    let members = event.selected_parties.iter().map(|party| PartyId::parse(party));
+    let members = members.collect::<Result<Vec<_>, _>>();
+    let members = members.map_err(|error| field("each of selected_parties", error))?;
+    // EVT-8.
+    if event.threshold_t < 0 || event.threshold_n < 0 {
+        return Err(Status::invalid_argument("threshold_t and threshold_n must not be negative"));
+    }
+    if event.threshold_t > event.threshold_n {
+        return Err(Status::invalid_argument("threshold_t must not be over threshold_n"));
+    }
+    if members.iter().collect::<BTreeSet<_>>().len() < members.len() {
+        return Err(Status::invalid_argument("selected_parties must name no party twice"));
+    }
+    let id = EventId::parse(&event.event_id).unwrap_or_else(|_| name());
+    event.event_id = id.to_string();
+    if event.created_at == 0 {
+        event.created_at = now.0;
+    }
+    let announcement = Announcement {
+        event: id,
+        kind,
+        members: members.into(),
+        expires_at: Millis(event.expires_at),
+        content: Content::new(event.encode_to_vec().into()),
+    };
+    Ok((session, announcement))
+}
+
+/// How many parties an event reached.
+pub(crate) fn published(reached: usize) -> v1::PublishSessionEventResponse {
+    v1::PublishSessionEventResponse { success: true, subscriber_count: count(reached) }
+}
+
+/// What `party` gets of an event: all of it.
+pub(crate) fn event_for(_party: &PartyId, content: &Content) -> Content {
+    content.clone()
+}
+
+/// An event as it is sent.
+pub(crate) fn event(content: &Content) -> Result<v1::SessionEvent, Status> {
+    v1::SessionEvent::decode(content.as_bytes().clone())
+        .map_err(|_| Status::internal("the router stored an event that it cannot read"))
+}
+
+fn session(session_id: &str) -> Result<SessionId, Status> {
+    SessionId::parse(session_id).map_err(|error| field("session_id", error))
+}
+
+fn field(name: &str, error: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(format!("{name} {error}"))
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

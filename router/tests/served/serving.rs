@@ -1,0 +1,90 @@
+use mpc_router::serve::{BindError, Server};
+use mpc_router::{Config, Router};
+use tonic::Code;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn stopping_ends_streams_and_refuses_calls() {
+    let served = Served::on_port(Config::default()).await;
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let mut messages = bob.open("s").await.unwrap();
+    let mut events = bob.hear(&[]).await.unwrap();
+    let last = alice.send("s", &["bob"], "last").await.unwrap();
+    assert_eq!(names(&mut messages, 1).await, [last]);
+    let stopped = served.stop();
+    assert_eq!(end(&mut messages).await.code(), Code::Unavailable, "DUR-7");
+    assert_eq!(end(&mut events).await.code(), Code::Unavailable, "DUR-7");
+    // Every connection ends, so the server does, long before its time is over.
+    within(stopped).await.unwrap();
+    assert_eq!(alice.send("s", &["bob"], "late").await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_stopped_router_does_nothing_more() {
+    let served = Served::on_port(Config::default()).await;
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    served.router.stop();
+    assert_eq!(alice.beat().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(alice.send("s", &["bob"], "x").await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(bob.open("s").await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(bob.hear(&[]).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.local_addr();
+    assert_ne!(address.port(), 0);
+    let error = Server::bind(address).await.unwrap_err();
+    assert!(matches!(error, BindError::InUse { .. }), "{error:?}");
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+    let elsewhere = Server::bind(([192, 0, 2, 1], 1).into()).await.unwrap_err();
+    assert!(matches!(elsewhere, BindError::Refused { .. }), "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn health_is_told_and_ends_with_the_router() {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_check_response::ServingStatus;
+    use tonic_health::pb::health_client::HealthClient;
+
+    let served = Served::on_port(Config::default()).await;
+    let mut health = HealthClient::new(served.connect().await);
+    for service in ["", "mpc.router.v1.MessageRouter"] {
+        let request = HealthCheckRequest { service: service.into() };
+        let answer = health.check(request).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
+    }
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watched = health.watch(request).await.unwrap().into_inner();
+    assert_eq!(next(&mut watched).await.status(), ServingStatus::Serving);
+    // Somebody who watches does not hold up the stop.
+    within(served.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_contract_can_be_asked_for() {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    let served = Served::on_port(Config::default()).await;
+    let mut reflection = ServerReflectionClient::new(served.connect().await);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let asked = reflection.server_reflection_info(tokio_stream::once(request)).await.unwrap();
+    let answer = next(&mut asked.into_inner()).await.message_response.unwrap();
+    let MessageResponse::ListServicesResponse(listed) = answer else { panic!("{answer:?}") };
+    let listed: Vec<_> = listed.service.iter().map(|service| &*service.name).collect();
+    assert!(listed.contains(&"mpc.router.v1.MessageRouter"), "{listed:?}");
+}
+
+#[test]
+fn a_router_can_be_made_anywhere() {
+    let router = Router::new(Config::default());
+    assert_eq!(router.clone().config(), &Config::default());
+}

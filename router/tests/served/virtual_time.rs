@@ -1,0 +1,63 @@
+//! Over pipes, with a clock that stands still until nobody has anything to do: what takes hours
+//! happens at once, and always in the same way.
+
+use std::time::Duration;
+
+use mpc_router::Config;
+use tonic::Code;
+
+use crate::support::*;
+
+#[tokio::test(start_paused = true)]
+async fn who_is_silent_goes_offline_and_comes_back() {
+    let served = Served::over_pipes(Config::default());
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let mut stream = bob.open("s").await.unwrap();
+    let online = async |alice: &mut Party| -> Vec<String> {
+        let listed = alice.list("", true).await.unwrap();
+        listed.into_iter().map(|party| party.party_id).collect()
+    };
+    assert_eq!(online(&mut alice).await, ["alice", "bob"], "HB-5");
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        alice.beat().await.unwrap();
+    }
+    assert_eq!(online(&mut alice).await, ["alice"], "HB-6, HB-10, HB-12");
+    let sent = alice.send("s", &["bob"], "meanwhile").await.unwrap();
+    assert_eq!(names(&mut stream, 1).await, [sent], "HB-11");
+    let before = bob.beat().await.unwrap();
+    assert_eq!(before.pending_messages, 1);
+    assert_eq!(online(&mut alice).await, ["alice", "bob"], "HB-7");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let later = bob.beat().await.unwrap();
+    let passed = later.server_timestamp - before.server_timestamp;
+    assert!((1_000..1_010).contains(&passed), "the router's time is virtual: {passed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_stays_open_and_silent_for_a_day() {
+    let served = Served::over_pipes(Config::default());
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let mut stream = bob.open("s").await.unwrap();
+    let day = Duration::from_hours(24);
+    assert!(tokio::time::timeout(day, stream.message()).await.is_err(), "SUB-8");
+    let sent = alice.send("s", &["bob"], "x").await.unwrap();
+    assert_eq!(names(&mut stream, 1).await, [sent]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_takes_no_longer_than_allowed() {
+    let config = Config { stop_timeout: Duration::from_secs(10), ..Config::default() };
+    let served = Served::over_pipes(config);
+    let mut bob = served.party("bob").await;
+    let mut stream = bob.open("s").await.unwrap();
+    // A connection on which nobody ever says anything.
+    let (connection, _silent) = tokio::io::duplex(1024);
+    served.add(connection);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let begin = tokio::time::Instant::now();
+    let stopped = served.stop();
+    assert_eq!(end(&mut stream).await.code(), Code::Unavailable);
+    within(stopped).await.unwrap();
+    assert!(begin.elapsed() <= Duration::from_secs(10), "DUR-7: {:?}", begin.elapsed());
+}
