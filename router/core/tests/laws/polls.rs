@@ -1,0 +1,133 @@
+//! A poller that passes on the largest `created_at` it has seen misses nothing (PND-3).
+
+use std::collections::BTreeSet;
+
+use mpc_router_core::*;
+use proptest::prelude::*;
+
+use crate::steps::{content, name, party};
+
+const POLICY: Policy = Policy { millisecond_bytes: 100 };
+/// The largest message.
+const LARGEST: usize = 290;
+/// Room for a full millisecond and the largest message, and a little more.
+const BUDGET: usize = 400;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Some messages come, mostly within one millisecond.
+    Route { sizes: Vec<usize>, then: i64 },
+    /// The poller asks, and may not get the answer.
+    Poll { arrives: bool, acknowledge: Vec<bool> },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let size = prop_oneof![16..40usize, 16..LARGEST + 1];
+    let then = prop_oneof![3 => Just(0i64), 1 => 0..5i64];
+    prop_oneof![
+        (prop::collection::vec(size, 1..12), then)
+            .prop_map(|(sizes, then)| Step::Route { sizes, then }),
+        (prop::bool::weighted(0.8), prop::collection::vec(any::<bool>(), 1..8))
+            .prop_map(|(arrives, acknowledge)| Step::Poll { arrives, acknowledge }),
+    ]
+}
+
+struct World {
+    session: Session,
+    now: Millis,
+    sent: Vec<(MessageId, Millis)>,
+    acknowledged: BTreeSet<MessageId>,
+    seen: BTreeSet<MessageId>,
+    /// What the poller asks with.
+    after: Millis,
+}
+
+impl World {
+    fn route(&mut self, size: usize) {
+        let id = MessageId(self.sent.len() as u128 + 1);
+        let route = Route { id, from: party(0), to: vec![party(1)], size };
+        let routed = self.session.handle_route(self.now, route, |_| content(id, size)).unwrap();
+        self.sent.push((id, routed.created_at));
+        self.perform();
+    }
+
+    fn poll(&mut self) -> Vec<MessageId> {
+        let budget = Budget::bytes(BUDGET);
+        let answer = self.session.handle_fetch(self.now, &party(1), self.after, budget);
+        self.perform();
+        let size: usize = answer.iter().map(Content::len).sum();
+        assert!(size <= BUDGET, "PND-4: {size} bytes");
+        let answer: Vec<_> = answer.iter().map(name).collect();
+        let newer = |id: &MessageId| self.created_at(*id) > self.after;
+        let outstanding = self.sent.iter().filter(|(id, _)| !self.acknowledged.contains(id));
+        let any_newer = outstanding.clone().any(|(id, _)| newer(id));
+        assert_eq!(answer.iter().any(newer), any_newer, "PND-4: it gets on");
+        answer
+    }
+
+    /// Takes an answer in. Tells whether there was anything new in it.
+    fn see(&mut self, answer: &[MessageId]) -> bool {
+        let newest = answer.iter().map(|id| self.created_at(*id)).max();
+        self.after = self.after.max(newest.unwrap_or_default());
+        answer.iter().filter(|id| self.seen.insert(**id)).count() > 0
+    }
+
+    fn acknowledge(&mut self, message: MessageId) {
+        let acknowledge = Acknowledge { message, party: party(1), success: true };
+        self.session.handle_acknowledge(self.now, acknowledge).unwrap();
+        self.acknowledged.insert(message);
+        self.perform();
+    }
+
+    fn created_at(&self, id: MessageId) -> Millis {
+        self.sent[id.0 as usize - 1].1
+    }
+
+    fn perform(&mut self) {
+        while let Some(effect) = self.session.poll_effect() {
+            if let Effect::Append { position, .. } = effect {
+                self.session.handle_committed(position);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn polling_on_fetches_everything(steps in prop::collection::vec(step(), 1..40)) {
+        let mut world = World {
+            session: Session::new(POLICY),
+            now: Millis(1),
+            sent: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            after: Millis(0),
+        };
+        for step in steps {
+            match step {
+                Step::Route { sizes, then } => {
+                    for size in sizes {
+                        world.route(size);
+                    }
+                    world.now = Millis(world.now.0 + then);
+                }
+                Step::Poll { arrives, acknowledge } => {
+                    let answer = world.poll();
+                    if arrives {
+                        world.see(&answer);
+                        for (id, acknowledge) in answer.iter().zip(acknowledge.iter().cycle()) {
+                            if *acknowledge {
+                                world.acknowledge(*id);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        while { let answer = world.poll(); world.see(&answer) } {}
+        let sent: BTreeSet<_> = world.sent.iter().map(|(id, _)| *id).collect();
+        prop_assert_eq!(world.seen, sent, "PND-3");
+    }
+}

@@ -1,0 +1,130 @@
+//! What a log may do to a session that is built from it.
+
+use mpc_router_core::*;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::steps::*;
+
+/// The records that come of `steps`, with a log that commits at once.
+fn records(steps: Vec<Step>) -> Vec<Record> {
+    let mut session = Session::new(Policy::default());
+    let (mut now, mut messages, mut events) = (10, 0, 0);
+    let mut records = Vec::new();
+    for (number, step) in (1..).zip(steps) {
+        match step {
+            Step::Clock(passed) => now += passed,
+            Step::Announce { members, .. } => {
+                events += 1;
+                session.handle_announce(Millis(now), announcement(events, &members)).unwrap();
+            }
+            Step::Route { from, to, size } => {
+                let id = MessageId(messages + 1);
+                let to = to.into_iter().map(party).collect();
+                let route = Route { id, from: party(from), to, size: size.max(16) };
+                if session.handle_route(Millis(now), route, |_| content(id, size)).is_ok() {
+                    messages += 1;
+                }
+            }
+            Step::Subscribe(number) | Step::Unsubscribe(number) => {
+                session.handle_fetch(Millis(now), &party(number), Millis(0), Budget::bytes(100));
+            }
+            Step::Pull { party: who, bytes } => {
+                session.handle_subscribe(StreamId(number), party(who));
+                let (budget, mut batch) = (Budget::bytes(bytes), Vec::new());
+                session.handle_pull(Millis(now), StreamId(number), budget, &mut batch).unwrap();
+            }
+            Step::Fetch { party: who, after, bytes } => {
+                let budget = Budget::bytes(bytes);
+                session.handle_fetch(Millis(now), &party(who), Millis(after), budget);
+            }
+            Step::Acknowledge { party: who, message, success } => {
+                let message = MessageId(message.index(messages as usize + 1) as u128);
+                let acknowledge = Acknowledge { message, party: party(who), success };
+                let _ = session.handle_acknowledge(Millis(now), acknowledge);
+            }
+            Step::Commit(_) => {}
+        }
+        while let Some(effect) = session.poll_effect() {
+            if let Effect::Append { position, record } = effect {
+                records.push(record);
+                session.handle_committed(position);
+            }
+        }
+    }
+    let rebuilt = replay(&records);
+    assert!(rebuilt.agrees_with(&session), "state is what the records add up to");
+    records
+}
+
+fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Session {
+    let mut session = Session::new(Policy::default());
+    for record in records {
+        session.handle_record(record);
+        while session.poll_effect().is_some() {}
+    }
+    session.assert_invariants();
+    session
+}
+
+proptest! {
+    #[test]
+    fn a_prefix_is_a_session_that_goes_on(steps in steps(), cut: Index) {
+        let records = records(steps);
+        let (kept, rest) = records.split_at(cut.index(records.len() + 1));
+        let mut session = replay(kept);
+        let members = session.members().to_vec();
+        for record in rest {
+            session.handle_record(record);
+        }
+        prop_assert!(session.agrees_with(&replay(&records)));
+        // And it takes new messages, in order.
+        let mut session = replay(kept);
+        let to = (0..PARTIES).map(party).collect();
+        let id = MessageId(u128::MAX);
+        let from = PartyId::parse("somebody else").unwrap();
+        let route = Route { id, from, to, size: 16 };
+        let routed = session.handle_route(Millis(0), route, |_| content(id, 16)).unwrap();
+        prop_assert_eq!(routed.recipients, PARTIES);
+        prop_assert_eq!(session.members(), members);
+    }
+
+    #[test]
+    fn what_is_missing_or_there_twice_breaks_nothing(
+        steps in steps(),
+        fates in prop::collection::vec(0..4u8, 100),
+    ) {
+        let records = records(steps);
+        let damaged = records.iter().zip(fates.into_iter().cycle()).flat_map(|(record, fate)| {
+            let copies = match fate {
+                0 => 0,
+                1 => 2,
+                _ => 1,
+            };
+            std::iter::repeat_n(record, copies)
+        });
+        replay(damaged);
+    }
+
+    #[test]
+    fn a_lost_hand_out_is_a_message_handed_out_once_more(steps in steps()) {
+        let records = records(steps);
+        let binding = replay(records.iter().filter(|record| record.is_binding()));
+        let whole = replay(&records);
+        for number in 0..PARTIES {
+            prop_assert_eq!(binding.outstanding(&party(number)), whole.outstanding(&party(number)));
+        }
+        for record in &records {
+            let Record::Routed { message, .. } = record else { continue };
+            let (binding, whole) = (binding.status(*message).unwrap(), whole.status(*message).unwrap());
+            for (fallen, was) in binding.deliveries.iter().zip(&whole.deliveries) {
+                // DUR-6.
+                let expected = match was.state {
+                    DeliveryState::Delivered => DeliveryState::Pending,
+                    other => other,
+                };
+                prop_assert_eq!(fallen.state, expected);
+            }
+        }
+    }
+}
