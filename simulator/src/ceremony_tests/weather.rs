@@ -1,0 +1,159 @@
+//! On a good router, whatever the order of messages, and whatever goes wrong that may.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::party::Habits;
+use crate::pump::{Weather, World};
+use crate::report::Ended;
+use crate::verdict::Item;
+
+const STORM: Weather = Weather { lost_calls: 15, redelivered: 20, broken: 5 };
+
+#[test]
+fn five_parties_make_a_key_and_sign() {
+    let report = World::new(&plan(5, 3, 1), Weather::default()).run();
+    assert_passed(&report);
+    assert_eq!(report.signatures.len(), 2);
+    let told: Vec<_> = report
+        .parties
+        .iter()
+        .map(|p| format!("{} {} {} {}", p.id, p.role, p.receives, p.finished.len()))
+        .collect();
+    for (told, begins) in told.iter().zip([
+        "x-p1 persistent streams",
+        "x-p2 persistent streams",
+        "x-p3 delegate streams",
+        "x-p4 temporary streams",
+        "x-p5 persistent polls",
+    ]) {
+        assert!(told.starts_with(begins), "{told}");
+    }
+    assert!(report.parties.iter().all(|party| party.finished.len() >= 2));
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(json.contains(report.group_public_key.as_ref().unwrap()));
+}
+
+#[test]
+fn the_same_seed_makes_the_same_ceremony() {
+    let run = |seed| World::new(&plan(4, 2, seed), STORM).run();
+    let (one, two, other) = (run(7), run(7), run(8));
+    let json = |report: &Report| serde_json::to_string(report).unwrap();
+    assert_eq!(json(&one), json(&two));
+    assert_ne!(one.group_public_key, other.group_public_key);
+}
+
+#[test]
+fn every_shipped_flow_runs() {
+    for flow in Flow::shipped() {
+        let report = World::new(&flow_plan(&flow.name, 4, 3, 1), Weather::default()).run();
+        assert_passed(&report);
+        let names: Vec<_> = report.verdict.iter().map(|item| item.name).collect();
+        assert!(names.contains(&"transcripts") && !names.contains(&"signature"), "{names:?}");
+        let members = usize::from(flow.member_count(4, 3));
+        let finished = report.parties.iter().filter(|party| !party.finished.is_empty());
+        assert_eq!(finished.count(), members, "{}", flow.name);
+    }
+}
+
+#[test]
+fn messages_to_several_and_from_some_run_too() {
+    let text = r#"
+name = "committees"
+members = "all"
+[[round]]
+[[round.send]]
+type = "old-to-new"
+from = [1, 2]
+to = [3, 4, 5]
+size = 100
+[[round.send]]
+type = "old-to-all"
+from = [1, 2]
+to = "all"
+size = "32 + n"
+[[round]]
+[[round.send]]
+type = "both"
+to = [1, 5]
+size = 40
+[[round.send]]
+type = "new-to-first"
+from = [3]
+to = [1]
+size = 64
+"#;
+    let flow = Flow::parse("committees.toml", text).unwrap();
+    let plan = Plan { protocol: Protocol::Flow(flow), ..plan(5, 3, 3) };
+    assert_passed(&World::new(&plan, STORM).run());
+}
+
+#[test]
+fn when_a_party_vanishes_the_others_know_that_it_failed() {
+    let habits = |number| Habits { vanish_after: (number == 4).then_some(2), ..Habits::default() };
+    let report = World::with_habits(&plan(5, 3, 1), Weather::default(), habits).run();
+    assert_eq!(report.ended, Ended::Failed);
+    let Item { detail, .. } = &report.verdict[0];
+    assert!(
+        detail.contains("while x-p4 had not finished")
+            || report.reason.as_ref().unwrap().contains("x-p4"),
+        "{detail}"
+    );
+    assert!(!detail.contains("the router"), "nothing is the router's fault: {detail}");
+    // Each of the others says what it waited for; only the vanished party does not know.
+    assert_eq!(report.parties.iter().filter(|party| !party.finished.is_empty()).count(), 0);
+    for name in ["lost", "duplicated", "phantom", "misrouted", "mislabelled", "altered"] {
+        assert!(!failing(&report).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn an_interrupted_ceremony_ends_with_everybody_told() {
+    let mut world = World::new(&plan(5, 3, 1), Weather::default());
+    world.interrupt_at = Some(1_000_250);
+    let report = world.run_for(|remains| {
+        let evidence = remains.evidence();
+        let keygen = &evidence.minutes[0];
+        let told = keygen.outcomes.values().all(|outcome| matches!(outcome, Some(Err(_))));
+        assert!(told, "{:?}", keygen.outcomes);
+        remains.report()
+    });
+    assert_eq!(report.ended, Ended::Interrupted);
+    assert!(!report.passed());
+}
+
+#[test]
+fn a_router_that_dies_is_noticed_before_the_deadline() {
+    for dies_at in [0, 1_000_150] {
+        let mut world = World::new(&plan(3, 2, 1), Weather::default());
+        world.dies_at = Some(dies_at);
+        let report = world.run();
+        assert_eq!(report.ended, Ended::Unreachable);
+        assert_eq!(report.reason.as_deref(), Some("connection refused"));
+        assert!(report.phases[0].milliseconds < 15_000, "{:?}", report.phases);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_number_of_parties_finish_in_any_order_and_any_weather(
+        seed: u64,
+        parties in 2_u16..=8,
+        threshold in 2_u16..=8,
+        lost_calls in 0_u64..30,
+        redelivered in 0_u64..40,
+        broken in 0_u64..10,
+    ) {
+        let weather = Weather { lost_calls, redelivered, broken };
+        let report = World::new(&plan(parties, threshold.min(parties), seed), weather).run();
+        assert_passed(&report);
+    }
+
+    #[test]
+    fn flows_finish_in_any_order_and_any_weather(seed: u64, parties in 2_u16..=6) {
+        let report = World::new(&flow_plan("gg18-sign", parties, parties.max(3) - 1, seed), STORM).run();
+        assert_passed(&report);
+    }
+}
