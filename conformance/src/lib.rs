@@ -7,6 +7,7 @@
 pub mod answer;
 mod brief;
 pub mod calibrate;
+pub mod cli;
 pub mod clock;
 pub mod connect;
 pub mod families;
@@ -22,6 +23,7 @@ pub mod run;
 pub mod select;
 pub mod selftest;
 pub mod specimen;
+pub mod target;
 pub mod trial;
 
 pub use brief::Brief;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `mpc-conformance`: judges any MessageRouter. See `mpc-conformance --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mpc_conformance::cli::main()
+}
