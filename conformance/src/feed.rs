@@ -309,6 +309,26 @@ impl Feed<MpcMessage> {
         }
         Ok(messages)
     }
+
+    /// Everything that comes before `fence` does, copies included. The fence must come.
+    ///
+    /// # Errors
+    /// A finding if the fence does not come.
+    pub async fn up_to(&mut self, fence: &Sent) -> Result<Vec<MpcMessage>, Stop> {
+        let wait = self.trial.pace().wait();
+        let mut messages = Vec::new();
+        loop {
+            let Some(item) = self.item_until(wait.deadline()).await else {
+                let what = format!("message {}, routed last", fence.id);
+                return Err(self.nothing(&wait, &what).await);
+            };
+            self.seen.insert(item.content.message_id.clone());
+            if item.content.message_id == fence.id {
+                return Ok(messages);
+            }
+            messages.push(item.content);
+        }
+    }
 }
 
 impl<T> Drop for Feed<T> {

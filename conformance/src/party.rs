@@ -154,6 +154,28 @@ impl Party {
         Ok(Sent { id, request })
     }
 
+    /// Routes a message that a check needs and is not about.
+    ///
+    /// # Errors
+    /// Without the message the requirement cannot be checked.
+    pub async fn has_sent(
+        &self,
+        session: &Session,
+        to: &[&Party],
+        payload: impl Into<Bytes>,
+    ) -> Result<Sent, Stop> {
+        self.has_sent_this(self.outgoing(session, to, payload)).await
+    }
+
+    /// Routes a message that a check needs and is not about.
+    ///
+    /// # Errors
+    /// Without the message the requirement cannot be checked.
+    pub async fn has_sent_this(&self, request: RouteMessageRequest) -> Result<Sent, Stop> {
+        let id = self.route(request.clone()).await.prepared()?.message_id;
+        Ok(Sent { id, request })
+    }
+
     /// SubscribeMessages. It returns at once: what comes of it shows on the feed.
     pub fn subscribe(&self, session: &Session) -> Feed<MpcMessage> {
         self.subscribe_with(SubscribeMessagesRequest {

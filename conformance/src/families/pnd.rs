@@ -1,68 +1,567 @@
 //! PND: polling.
 
-use crate::requirement::{Capability, Family, Level, unchecked};
+mod backlog;
+mod following;
+
+use mpc_router_proto::v1::MpcMessage;
+use tokio::time::{Duration, Instant};
+
+use self::backlog::a_large_backlog_is_fetched_whole;
+use self::following::a_poller_that_goes_on_misses_nothing;
+use super::prelude::*;
+use crate::keeping::Keeping;
+use crate::listing;
+use crate::many::{each, volume};
+use crate::party::{Party, Sent};
+use crate::trial::Session;
 
 pub(super) const FAMILY: Family = Family {
     name: "PND",
     title: "polling",
     requirements: &[
-        unchecked(
+        must(
             "PND-1",
-            Level::Must,
-            Capability::Core,
             "A poll answers with the party's outstanding deliveries of that session, each once, \
              oldest first.",
+            "Polls what is pending, delivered, acknowledged and failed, of several senders, beside \
+             other sessions and parties whose names differ by a letter; then up to 2,500 messages \
+             of which some are acknowledged.",
+            check!(a_poll_lists_what_is_outstanding),
         ),
-        unchecked(
+        must(
             "PND-2",
-            Level::Must,
-            Capability::Core,
             "A message older than `after_timestamp` is not in the answer; one equal to it may be or \
              not; `after_timestamp = 0` asks for all.",
+            "Routes messages until they have different `created_at`, then polls from just before, at \
+             and just after each of these times, from the future, and from 0 again.",
+            check!(older_messages_are_left_out),
         ),
-        unchecked(
+        must(
             "PND-3",
-            Level::Must,
-            Capability::Core,
             "A poller that passes the largest `created_at` it has seen as the next \
              `after_timestamp`, and drops what it has by `message_id`, misses nothing, also when \
              many messages fall into one millisecond, and whether or not it acknowledges in \
              between.",
+            "Pollers that acknowledge everything, nothing, every other message or only the newest \
+             follow what many senders route at once, and then single messages routed right after \
+             each poll.",
+            check!(a_poller_that_goes_on_misses_nothing),
         ),
-        unchecked(
+        must(
             "PND-4",
-            Level::Must,
-            Capability::Core,
             "A backlog larger than one gRPC message is still fetched whole by polling on: an answer \
              is at most 4 MiB or one message long, holds the oldest ones that fit, and holds one \
              that is newer than `after_timestamp` as long as there is any.",
+            "Polls backlogs of 4 to 12 MiB: large messages and then many small ones, large ones with \
+             small ones between, and all routed at once; with and without acknowledging.",
+            check!(a_large_backlog_is_fetched_whole),
         ),
-        unchecked(
+        must(
             "PND-5",
-            Level::Must,
-            Capability::Core,
             "Being polled is being delivered: the status becomes `delivered`, and polling again \
              before the acknowledgement answers with it again.",
+            "Polls messages to one, to some and to all again and again, and hundreds at once, and asks \
+             for their status: of the poller, and of who has not polled.",
+            check!(being_polled_is_being_delivered),
         ),
-        unchecked(
+        must(
             "PND-6",
-            Level::Must,
-            Capability::Core,
             "Polling never uses up retries: `retry_count` stays as it was.",
+            "Polls more often than there are retries, without a stream, beside an open one, and after a \
+             timed redelivery, and looks at `retry_count`.",
+            check!(polling_uses_up_no_retries),
         ),
-        unchecked(
+        must(
             "PND-7",
-            Level::Must,
-            Capability::Core,
             "An unknown party's poll is rejected (NOT_FOUND); an empty `party_id` is rejected \
              (INVALID_ARGUMENT).",
+            "Polls twice under no name, an unknown one, and ones that nearly are a registered party's.",
+            check!(unknown_pollers_are_rejected),
         ),
-        unchecked(
+        must(
             "PND-8",
-            Level::Must,
-            Capability::Core,
             "Polls and a stream of the same party agree: acknowledged through either, gone from \
              both.",
+            "Acknowledges what a stream brought and polls, acknowledges what polls listed and \
+             subscribes, single messages and hundreds.",
+            check!(polls_and_streams_agree),
         ),
     ],
 };
+
+/// Further in the future than any clock is wrong. Milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+async fn a_poll_lists_what_is_outstanding(trial: Trial) -> Verdict {
+    states_and_senders_make_no_difference(&trial).await?;
+    like_names_are_different_names(&trial).await?;
+    thousands_are_listed_each_once(&trial).await
+}
+
+async fn states_and_senders_make_no_difference(trial: &Trial) -> Verdict {
+    let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
+    let session = trial.session("s", &[&alice, &bob, &carol]).await?;
+    let other = trial.session("t", &[&alice, &bob, &carol]).await?;
+    let keeping = trial.keeping();
+    listing::exactly(&bob, &bob.polls(&session).await?, [])?;
+
+    let acknowledged = alice.has_sent(&session, &[&bob], "one").await?;
+    let failed = carol.has_sent(&session, &[&bob], "two").await?;
+    let delivered = alice.has_sent(&session, &[&bob], "three").await?;
+    let to_all = carol.has_sent(&session, &[], "four").await?;
+    bob.polls(&session).await?;
+    bob.acknowledge(acknowledged.acknowledgement(&bob, true)).await.prepared()?;
+    bob.acknowledge(failed.acknowledgement(&bob, false)).await.prepared()?;
+
+    let elsewhere = alice.has_sent(&other, &[&bob], "five").await?;
+    let to_carol = alice.has_sent(&session, &[&carol], "six").await?;
+    let to_both = alice.has_sent(&session, &[&carol, &bob], "seven").await?;
+    let from_bob = bob.has_sent(&session, &[], "eight").await?;
+    let empty = carol.has_sent(&session, &[&bob], "").await?;
+    let named_twice = alice.has_sent(&session, &[&bob, &bob], "nine").await?;
+    let same_again = alice.has_sent(&session, &[&bob], "three").await?;
+
+    let outstanding = [
+        (&bob, &session, vec![&delivered, &to_all, &to_both, &empty, &named_twice, &same_again]),
+        (&bob, &other, vec![&elsewhere]),
+        (&carol, &session, vec![&to_carol, &to_both, &from_bob]),
+        (&carol, &other, vec![]),
+        (&alice, &session, vec![&to_all, &from_bob]),
+    ];
+    for _ in 0..2 {
+        let polled = each(&outstanding, |(party, session, _)| polls(party, session)).await?;
+        keeping.lasts()?;
+        for (polled, (party, _, turns)) in polled.iter().zip(&outstanding) {
+            listing::in_turn(party, polled, turns)?;
+        }
+    }
+    Ok(())
+}
+
+/// Labels that a careless comparison takes for one.
+const LIKE_LABELS: [&str; 7] = ["x\u{e9}", "x\u{c9}", "xe\u{301}", "x", "X", "x ", "xx"];
+
+async fn like_names_are_different_names(trial: &Trial) -> Verdict {
+    let sender = trial.party("sender").await?;
+    let parties = each(LIKE_LABELS, |label| {
+        let trial = trial.clone();
+        async move { trial.party(label).await }
+    })
+    .await?;
+    let members: Vec<_> = parties.iter().chain([&sender]).collect();
+    let mut sessions = Vec::new();
+    for label in LIKE_LABELS {
+        sessions.push(trial.session(label, &members).await?);
+    }
+
+    // One message a party in the first session, and one a session to the first party.
+    let keeping = trial.keeping();
+    let recipients = parties[1..].iter().map(|party| (party, &sessions[0]));
+    let places: Vec<_> =
+        recipients.chain(sessions.iter().map(|session| (&parties[0], session))).collect();
+    let requests = places.iter().map(|(party, session)| {
+        (&sender, sender.outgoing(session, &[party], format!("{} {}", session.id, party.id)))
+    });
+    let sent = volume(trial, requests).await?;
+    let polled = each(&places, |(party, session)| polls(party, session)).await?;
+    keeping.lasts()?;
+    for ((polled, (party, _)), sent) in polled.iter().zip(&places).zip(&sent) {
+        listing::exactly(party, polled, [sent])?;
+    }
+    Ok(())
+}
+
+/// A poll to be made along with others.
+fn polls(
+    party: &Party,
+    session: &Session,
+) -> impl Future<Output = Result<Vec<MpcMessage>, Stop>> + use<> {
+    let (party, session) = (party.clone(), session.clone());
+    async move { party.polls(&session).await }
+}
+
+async fn thousands_are_listed_each_once(trial: &Trial) -> Verdict {
+    let [alice, bob, carol] = trial.parties(["many-a", "many-b", "many-c"]).await?;
+    let session = trial.session("many", &[&alice, &bob, &carol]).await?;
+    let keeping = trial.keeping();
+    let sent = volume(
+        trial,
+        (0..2_500).map(|number| {
+            let sender = if number % 3 == 0 { &carol } else { &alice };
+            let to: &[&Party] = if number % 50 == 0 { &[] } else { &[&bob] };
+            (sender, sender.outgoing(&session, to, format!("message {number}")))
+        }),
+    )
+    .await?;
+    let polled = bob.polls(&session).await?;
+    keeping.lasts()?;
+    listing::exactly(&bob, &polled, &sent)?;
+
+    let is_acknowledged = |place: usize| place % 10 == 3 || place % 10 == 4;
+    let acknowledged = sent.iter().enumerate().filter(|(place, _)| is_acknowledged(*place));
+    each(acknowledged, |(_, sent)| {
+        let (bob, acknowledgement) = (bob.clone(), sent.acknowledgement(&bob, true));
+        async move { bob.acknowledge(acknowledgement).await.prepared() }
+    })
+    .await?;
+    let polled = bob.polls(&session).await?;
+    keeping.lasts()?;
+    let left = sent.iter().enumerate().filter(|(place, _)| !is_acknowledged(*place));
+    listing::exactly(&bob, &polled, left.map(|(_, sent)| sent))
+}
+
+async fn older_messages_are_left_out(trial: Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
+    let session = trial.session("s", &[&alice, &bob]).await?;
+    let keeping = trial.keeping();
+    let all = messages_of_different_times(&trial, &alice, &bob, &session, &keeping).await?;
+    let mut times: Vec<_> = all.iter().map(|it| it.created_at).collect();
+    times.dedup();
+    let newest = times[times.len() - 1];
+
+    // One that was not handed out before the polls that must leave it out.
+    let pending = alice.has_sent(&session, &[&bob], "pending").await?;
+    let around = times.iter().flat_map(|time| [time - 1, *time, time + 1]);
+    let afters: Vec<_> = [newest + DAY_MS].into_iter().chain(around).collect();
+    let answers = each(&afters, |after| {
+        let (bob, session, after) = (bob.clone(), session.clone(), *after);
+        async move { Ok(bob.poll_after(&session, after).await.accepted()?.messages) }
+    })
+    .await?;
+    keeping.lasts()?;
+    for (polled, after) in answers.iter().zip(&afters) {
+        let who = format!("a poll of {} with after_timestamp {after}", bob.id);
+        listing::each_once(&who, polled)?;
+        listing::by_age(&who, polled)?;
+        if let Some(older) = polled.iter().find(|it| it.created_at < *after) {
+            let (id, created_at) = (&older.message_id, older.created_at);
+            let seen = format!("{who} answers with {id} of created_at {created_at}");
+            return Err(Stop::broken(seen, "no message older than that"));
+        }
+        let listed = |due: &MpcMessage| polled.iter().any(|it| it.message_id == due.message_id);
+        if let Some(newer) = all.iter().find(|it| it.created_at > *after && !listed(it)) {
+            let (id, created_at) = (&newer.message_id, newer.created_at);
+            let seen = format!("{who} lacks {id} of created_at {created_at}");
+            return Err(Stop::broken(seen, "every outstanding message that is newer"));
+        }
+    }
+
+    // Having asked for the newer ones has used up none of the older ones.
+    let polled = bob.polls(&session).await?;
+    keeping.lasts()?;
+    let expected: Vec<_> =
+        all.iter().map(|it| it.message_id.as_str()).chain([&*pending.id]).collect();
+    let listed: Vec<_> = polled.iter().map(|it| it.message_id.as_str()).collect();
+    if listed != expected {
+        let seen = format!("after other polls one with after_timestamp 0 answers with {listed:?}");
+        return Err(Stop::broken(seen, format!("all that is outstanding: {expected:?}")));
+    }
+    Ok(())
+}
+
+/// Outstanding messages of one sender with at least four different `created_at`, or at least two
+/// where the target's clock is very coarse.
+async fn messages_of_different_times(
+    trial: &Trial,
+    alice: &Party,
+    bob: &Party,
+    session: &Session,
+    keeping: &Keeping,
+) -> Result<Vec<MpcMessage>, Stop> {
+    let began = Instant::now();
+    loop {
+        // Two at a time, so that some may be equal.
+        for _ in 0..2 {
+            alice.has_sent(session, &[bob], "tick").await?;
+        }
+        let polled = bob.polls(session).await?;
+        listing::by_age(&format!("a poll of {}", bob.id), &polled)?;
+        let mut times: Vec<_> = polled.iter().map(|it| it.created_at).collect();
+        times.dedup();
+        let too_late = keeping.lasts().is_err() || began.elapsed() > Duration::from_secs(4);
+        if times.len() >= 4 || (too_late && times.len() >= 2) {
+            return Ok(polled);
+        }
+        if too_late {
+            let waited = began.elapsed().as_secs_f64();
+            return Err(Stop::NotChecked(format!(
+                "all messages routed within {waited:.1} s have the same created_at"
+            )));
+        }
+        trial.sleep(Duration::from_millis(25)).await;
+    }
+}
+
+async fn being_polled_is_being_delivered(trial: Trial) -> Verdict {
+    let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
+    let session = trial.session("s", &[&alice, &bob, &carol]).await?;
+    let keeping = trial.keeping();
+    let sent = [
+        alice.has_sent(&session, &[&bob], "to one").await?,
+        alice.has_sent(&session, &[&bob, &carol], "to two").await?,
+        alice.has_sent(&session, &[], "to all").await?,
+        alice.has_sent(&session, &[&bob], "").await?,
+    ];
+    let future = trial.clock().now_ms() + DAY_MS;
+    if bob.poll_after(&session, future).await.prepared()?.messages.is_empty() {
+        let why = "an answer without a message hands out none";
+        must_be(&sent, &bob, "pending", why, &keeping).await?;
+    }
+    for poll in 1..=4 {
+        let polled = bob.polls(&session).await?;
+        keeping.lasts()?;
+        listing::in_turn(&bob, &polled, &sent.each_ref())?;
+        must_be(&sent, &bob, "delivered", &format!("poll {poll} listed it"), &keeping).await?;
+        let why = "this party has not polled";
+        must_be(&sent[1..3], &carol, "pending", why, &keeping).await?;
+    }
+
+    let session = trial.session("many", &[&alice, &bob, &carol]).await?;
+    let keeping = trial.keeping();
+    let requests = (0..600).map(|number| {
+        let to: &[&Party] = if number % 7 == 0 { &[] } else { &[&bob] };
+        (&alice, alice.outgoing(&session, to, vec![7; number]))
+    });
+    let sent = volume(&trial, requests).await?;
+    for _ in 0..2 {
+        let polled = bob.polls(&session).await?;
+        keeping.lasts()?;
+        listing::exactly(&bob, &polled, &sent)?;
+        must_be(&sent, &bob, "delivered", "a poll listed it", &keeping).await?;
+    }
+    Ok(())
+}
+
+/// Demands that the delivery of each message to `recipient` has this state.
+async fn must_be(
+    sent: &[Sent],
+    recipient: &Party,
+    state: &'static str,
+    why: &str,
+    keeping: &Keeping,
+) -> Verdict {
+    each(sent, |sent| {
+        let (sent, recipient, keeping) = (sent.clone(), recipient.clone(), *keeping);
+        let why = why.to_owned();
+        async move {
+            let delivery = recipient.delivery(&sent, &recipient).await?;
+            if delivery.status == state {
+                return Ok(());
+            }
+            keeping.lasts()?;
+            let (is, id) = (delivery.status, &sent.id);
+            let seen = format!("the delivery of {id} to {} is {is:?}", recipient.id);
+            Err(Stop::broken(seen, format!("{state:?}, since {why}")))
+        }
+    })
+    .await
+    .map(drop)
+}
+
+async fn polling_uses_up_no_retries(trial: Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
+    let session = trial.session("s", &[&alice, &bob]).await?;
+    without_a_stream(&trial, &alice, &bob, &session).await?;
+    let session = trial.session("t", &[&alice, &bob]).await?;
+    with_a_stream(&trial, &alice, &bob, &session).await
+}
+
+async fn without_a_stream(trial: &Trial, alice: &Party, bob: &Party, session: &Session) -> Verdict {
+    let keeping = trial.keeping();
+    let sent =
+        [alice.has_sent(session, &[bob], "one").await?, alice.has_sent(session, &[], "two").await?];
+    let polls = trial.timers().max_retries.saturating_add(5).clamp(30, 80);
+    polls_many(bob, session, polls, &sent, &keeping).await?;
+    for sent in &sent {
+        let delivery = bob.delivery(sent, bob).await?;
+        keeping.lasts()?;
+        if (delivery.retry_count, delivery.status.as_str()) != (0, "delivered") {
+            let seen = format!(
+                "after {polls} polls the delivery is {:?} with retry_count {}",
+                delivery.status, delivery.retry_count
+            );
+            return Err(Stop::broken(seen, "\"delivered\", with retry_count 0"));
+        }
+    }
+    Ok(())
+}
+
+async fn with_a_stream(trial: &Trial, alice: &Party, bob: &Party, session: &Session) -> Verdict {
+    let ack_timeout = trial.timers().ack_timeout();
+    let mut feed = bob.subscribe(session);
+    let began = Instant::now();
+    let keeping = trial.keeping_streamed();
+    let sent = [alice.has_sent(session, &[bob], "streamed").await?];
+    feed.brings(&sent.each_ref()).await?;
+    polls_many(bob, session, 5, &sent, &keeping).await?;
+    let delivery = bob.delivery(&sent[0], bob).await?;
+    // Later the count may have grown by a timed redelivery.
+    if began.elapsed() < ack_timeout && delivery.retry_count != 0 {
+        let seen = format!("polling beside a stream made retry_count {}", delivery.retry_count);
+        return Err(Stop::broken(seen, "0, as the stream has not sent it again yet"));
+    }
+
+    // A target that sends again soon shows whether polling changes a count that is not 0.
+    if ack_timeout > Duration::from_secs(1) {
+        return Ok(());
+    }
+    while bob.delivery(&sent[0], bob).await?.retry_count == 0 {
+        if began.elapsed() > ack_timeout * 3 / 2 {
+            return Ok(());
+        }
+        trial.sleep(ack_timeout / 20).await;
+    }
+    drop(feed);
+    let mut seen = Vec::new();
+    // The stream's end may come after one more timed redelivery: only what happens with each round
+    // of polls comes from them.
+    for _ in 0..3 {
+        let before = bob.delivery(&sent[0], bob).await?.retry_count;
+        polls_many(bob, session, 5, &[], &keeping).await?;
+        let after = bob.delivery(&sent[0], bob).await?.retry_count;
+        if keeping.lasts().is_err() || before == after {
+            return Ok(());
+        }
+        if after < before {
+            let seen = format!("polling took retry_count from {before} to {after}");
+            return Err(Stop::broken(seen, "the count of timed redeliveries as it was"));
+        }
+        seen.push(format!("{before} to {after}"));
+        trial.sleep(Duration::from_millis(20)).await;
+    }
+    let seen = format!("polling changed retry_count each time: {}", seen.join(", "));
+    Err(Stop::broken(seen, "the count of timed redeliveries as it was"))
+}
+
+/// Polls this often; `sent` must be listed each time.
+async fn polls_many(
+    bob: &Party,
+    session: &Session,
+    polls: u32,
+    sent: &[Sent],
+    keeping: &Keeping,
+) -> Verdict {
+    each(0..polls, |poll| {
+        let (bob, session, sent, keeping) = (bob.clone(), session.clone(), sent.to_vec(), *keeping);
+        async move {
+            let polled = bob.polls(&session).await?;
+            for sent in sent {
+                if !polled.iter().any(|it| it.message_id == sent.id) {
+                    keeping.lasts()?;
+                    let seen = format!("poll {} does not list {} any more", poll + 1, sent.id);
+                    return Err(Stop::broken(seen, "what is not acknowledged, however often"));
+                }
+            }
+            Ok(())
+        }
+    })
+    .await
+    .map(drop)
+}
+
+async fn unknown_pollers_are_rejected(trial: Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
+    let session = trial.session("s", &[&alice, &bob]).await?;
+    let sent = alice.has_sent(&session, &[&bob], "to bob").await?;
+    let keeping = trial.keeping();
+    // A party that nobody knows is no member either, and may be told so first.
+    let usual = [Code::NotFound, Code::PermissionDenied];
+    // A call that creates what it does not find would know the party at the second one.
+    for _ in 0..2 {
+        for after in [0, 1] {
+            let mut nobody = trial.stranger("nobody");
+            nobody.poll_after(&session, after).await.rejected(&usual)?;
+            nobody.id.clear();
+            nobody.poll_after(&session, after).await.rejected(&[Code::InvalidArgument])?;
+        }
+        for label in ["bo", "bobb", "Bob", "BOB", "b%", "*"] {
+            let nearly = trial.stranger(label);
+            nearly.poll_after(&session, 0).await.rejected(&usual)?;
+        }
+    }
+    let polled = bob.polls(&session).await?;
+    keeping.lasts()?;
+    listing::exactly(&bob, &polled, [&sent])
+}
+
+async fn polls_and_streams_agree(trial: Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
+    let session = trial.session("s", &[&alice, &bob]).await?;
+
+    // What a stream brought, acknowledged and gone from polls: in groups small enough not to be
+    // sent again in vain.
+    let mut feed = bob.subscribe(&session);
+    for group in [1, 2, 30, 30, 30, 30] {
+        let keeping = trial.keeping_streamed();
+        let requests = (0..group).map(|_| (&alice, alice.outgoing(&session, &[&bob], "streamed")));
+        let sent = volume(&trial, requests).await?;
+        feed.take(sent.len(), "the messages routed").await?;
+        acknowledges(&bob, &sent, &keeping).await?;
+        let polled = bob.polls(&session).await?;
+        listing::exactly(&bob, &polled, [])
+            .map_err(|stop| told(stop, "a stream brought it, and it is acknowledged"))?;
+    }
+    drop(feed);
+
+    // What a poll listed, acknowledged and gone from streams and polls.
+    for group in [2, 6, 300] {
+        let keeping = trial.keeping();
+        let requests = (0..group).map(|_| (&alice, alice.outgoing(&session, &[&bob], "polled")));
+        let sent = volume(&trial, requests).await?;
+        let polled = bob.polls(&session).await?;
+        keeping.lasts()?;
+        listing::exactly(&bob, &polled, &sent)?;
+        let (acknowledged, left) = sent.split_at(sent.len() / 2);
+        acknowledges(&bob, acknowledged, &keeping).await?;
+        let polled = bob.polls(&session).await?;
+        keeping.lasts()?;
+        listing::exactly(&bob, &polled, left)?;
+
+        keeping.lasts()?;
+        let keeping = trial.keeping_streamed();
+        let mut feed = bob.subscribe(&session);
+        let fence = alice.has_sent(&session, &[&bob], "fence").await?;
+        let brought = feed.up_to(&fence).await?;
+        if let Some(gone) = acknowledged.iter().find(|it| is_among(it, &brought)) {
+            let seen =
+                format!("{} was polled and acknowledged, and a later stream has it", gone.id);
+            return Err(Stop::broken(seen, "only what is not acknowledged"));
+        }
+        if let Some(missing) = left.iter().find(|it| !is_among(it, &brought)) {
+            keeping.lasts()?;
+            let seen = format!("polls list {}, and a stream does not bring it", missing.id);
+            return Err(Stop::broken(seen, "all that is not acknowledged"));
+        }
+        // Acknowledged while a stream is open that has brought it as well.
+        acknowledges(&bob, left, &keeping).await?;
+        acknowledges(&bob, std::slice::from_ref(&fence), &keeping).await?;
+        let polled = bob.polls(&session).await?;
+        listing::exactly(&bob, &polled, [])
+            .map_err(|stop| told(stop, "polls and a stream brought it, and it is acknowledged"))?;
+        drop(feed);
+    }
+    Ok(())
+}
+
+fn is_among(sent: &Sent, messages: &[MpcMessage]) -> bool {
+    messages.iter().any(|it| it.message_id == sent.id)
+}
+
+/// A finding that also tells what went before.
+fn told(stop: Stop, before: &str) -> Stop {
+    match stop {
+        Stop::Broken(finding) => {
+            Stop::broken(format!("{}: {before}", finding.seen), finding.accepted)
+        }
+        other => other,
+    }
+}
+
+async fn acknowledges(bob: &Party, sent: &[Sent], keeping: &Keeping) -> Verdict {
+    each(sent, |sent| {
+        let (bob, keeping, request) = (bob.clone(), *keeping, sent.acknowledgement(bob, true));
+        async move { keeping.accepted(bob.acknowledge(request).await) }
+    })
+    .await
+    .map(drop)
+}

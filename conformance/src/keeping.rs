@@ -1,0 +1,66 @@
+//! For how long a target must keep what is outstanding, whatever capabilities it has.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::outcome::Stop;
+use crate::trial::Trial;
+
+/// The time in which the target must keep what was routed after its beginning.
+///
+/// A router may give up on a delivery that is outstanding for `message_ttl`, and on one that it has
+/// sent on a stream in vain. So what is missing proves something only within these times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping {
+    began: Instant,
+    time: Duration,
+}
+
+impl Trial {
+    /// Begins the time for messages that no open stream of their recipients carries.
+    pub(crate) fn keeping(&self) -> Keeping {
+        let time = Duration::from_millis(self.timers().message_ttl_ms);
+        // The last quarter is left to what waits for a stream's next item.
+        Keeping { began: Instant::now(), time: time / 4 * 3 }
+    }
+
+    /// Begins the time for messages that may be handed out on a stream.
+    pub(crate) fn keeping_streamed(&self) -> Keeping {
+        let attempts = self.timers().max_retries.saturating_add(1);
+        let time = self.timers().ack_timeout().saturating_mul(attempts);
+        let kept = self.keeping();
+        Keeping { time: kept.time.min(time / 4 * 3), ..kept }
+    }
+}
+
+impl Keeping {
+    /// Demands that the time is not over: asked after what was seen, before it is judged.
+    ///
+    /// # Errors
+    /// Inconclusive once it is over.
+    pub(crate) fn lasts(&self) -> Result<(), Stop> {
+        let elapsed = self.began.elapsed();
+        if elapsed <= self.time {
+            return Ok(());
+        }
+        Err(Stop::Inconclusive(format!(
+            "it took {:.1} s to come this far, and the target need not keep a delivery for much \
+             longer than {:.1} s",
+            elapsed.as_secs_f64(),
+            self.time.as_secs_f64()
+        )))
+    }
+
+    /// The answer, where accepting is what the requirement demands of what is still kept.
+    ///
+    /// # Errors
+    /// A finding if the target rejected the call within the time.
+    pub(crate) fn accepted<T>(&self, answer: Answer<T>) -> Result<T, Stop> {
+        if answer.was_accepted() == Some(false) {
+            self.lasts()?;
+        }
+        answer.accepted()
+    }
+}
