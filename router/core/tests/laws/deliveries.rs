@@ -9,7 +9,7 @@ use proptest::sample::Index;
 
 use crate::steps::*;
 
-const POLICY: Policy = Policy { millisecond_bytes: 200 };
+const POLICY: Policy = Policy { millisecond_bytes: 100 };
 
 #[derive(Debug)]
 struct Known {
@@ -43,6 +43,7 @@ struct World {
     first_handed_out: BTreeMap<PartyId, Vec<usize>>,
     published: usize,
     mailboxes: BTreeSet<PartyId>,
+    recorded_as_delivered: BTreeSet<(PartyId, MessageId)>,
 }
 
 impl World {
@@ -61,6 +62,7 @@ impl World {
             first_handed_out: BTreeMap::new(),
             published: 0,
             mailboxes: BTreeSet::new(),
+            recorded_as_delivered: BTreeSet::new(),
         }
     }
 
@@ -245,6 +247,15 @@ impl World {
                 Effect::Append { position, record } => {
                     self.follower.handle_record(&record);
                     assert!(self.session.agrees_with(&self.follower), "a record tells everything");
+                    if let Record::Delivered { recipient, messages, .. } = record {
+                        for message in messages {
+                            let first = (recipient.clone(), message);
+                            assert!(
+                                self.recorded_as_delivered.insert(first),
+                                "the first time only"
+                            );
+                        }
+                    }
                     self.held.push_back(position);
                     if self.commits_at_once {
                         self.commit(1);

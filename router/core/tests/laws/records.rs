@@ -67,6 +67,45 @@ fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Session {
     session
 }
 
+#[test]
+fn members_that_a_record_changes_get_the_next_broadcast() {
+    let mut session = Session::new(Policy::default());
+    let broadcast = |session: &mut Session, id| {
+        let route = Route { id, from: party(0), to: vec![], size: 16 };
+        let recipients = session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
+        while let Some(effect) = session.poll_effect() {
+            if let Effect::Append { position, .. } = effect {
+                session.handle_committed(position);
+            }
+        }
+        recipients.recipients
+    };
+    for (number, members) in [(1, &[0, 1][..]), (2, &[0, 1, 2]), (3, &[1])] {
+        let announcement = announcement(number, members).into();
+        session.handle_record(&Record::Announced { announcement, at: Millis(1) });
+        let others = members.iter().filter(|member| **member != 0).count();
+        assert_eq!(broadcast(&mut session, MessageId(number as u128)), others);
+    }
+}
+
+#[test]
+fn a_commit_covers_what_was_appended_and_is_never_taken_back() {
+    let mut session = Session::new(Policy::default());
+    let route = |session: &mut Session, id| {
+        let route = Route { id, from: party(0), to: vec![party(1)], size: 16 };
+        session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
+    };
+    session.handle_committed(Position(9));
+    assert_eq!(session.committed(), Position(0));
+    route(&mut session, MessageId(1));
+    route(&mut session, MessageId(2));
+    session.handle_committed(Position(2));
+    session.handle_committed(Position(1));
+    assert_eq!(session.committed(), Position(2));
+    let fetched = session.handle_fetch(Millis(1), &party(1), Millis(0), Budget::bytes(100));
+    assert_eq!(fetched.len(), 2);
+}
+
 proptest! {
     #[test]
     fn a_prefix_is_a_session_that_goes_on(steps in steps(), cut: Index) {
@@ -78,6 +117,9 @@ proptest! {
             session.handle_record(record);
         }
         prop_assert!(session.agrees_with(&replay(&records)));
+        prop_assert_eq!(session.committed(), Position(records.len() as u64));
+        let last_binding = records.iter().rposition(Record::is_binding).map_or(0, |at| at + 1);
+        prop_assert_eq!(session.bound(), Position(last_binding as u64));
         // And it takes new messages, in order.
         let mut session = replay(kept);
         let to = (0..PARTIES).map(party).collect();
@@ -104,6 +146,12 @@ proptest! {
             std::iter::repeat_n(record, copies)
         });
         replay(damaged);
+    }
+
+    #[test]
+    fn a_log_read_twice_tells_nothing_new(steps in steps()) {
+        let records = records(steps);
+        prop_assert!(replay(records.iter().chain(&records)).agrees_with(&replay(&records)));
     }
 
     #[test]

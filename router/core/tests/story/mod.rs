@@ -9,7 +9,7 @@
 //! bob acks m1 / bob refuses m1 / status m1
 //! bob polls [after 10]                            an answer has at most 4000 bytes
 //! bob registers as delegate [mail] / bob beats / parties [role] [online]
-//! bob listens l1 [kind ...] / l1 hears / l1 closes
+//! bob listens l1 [kind ...] / l1 hears [10] / l1 closes
 //! log holds / log commits                         what is appended meanwhile is not committed
 //! restart                                         the session is built anew from what was committed
 //! ```
@@ -152,10 +152,11 @@ impl World {
                 self.events.handle_subscribe(id, party(name), kinds);
                 self.streams.insert((*stream).to_owned(), id);
             }
-            [stream, "hears"] => {
+            [stream, "hears", rest @ ..] => {
+                let bytes = rest.first().map_or(BATCH_BYTES, |bytes| bytes.parse().unwrap());
                 let mut batch = Vec::new();
                 let id = self.streams[*stream];
-                match self.events.handle_pull(id, Budget::bytes(BATCH_BYTES), &mut batch) {
+                match self.events.handle_pull(id, Budget::bytes(bytes), &mut batch) {
                     Ok(()) => self.tell(names(&batch)),
                     Err(error) => self.tell(format!("ended: {error}")),
                 }
@@ -171,7 +172,7 @@ impl World {
             kind: EventKind::parse(kind).unwrap(),
             members: members.iter().copied().map(party).collect(),
             expires_at: Millis(0),
-            content: content(event, 0),
+            content: content(event, 6),
         };
         match self.session.handle_announce(self.now, announcement) {
             Ok(announced) if announced.again => self.tell("again"),
