@@ -483,6 +483,29 @@ fn a_poll_holds_what_fits_and_gets_on() {
 }
 
 #[test]
+fn a_poll_gets_on_from_a_time_it_got_elsewhere() {
+    check(
+        "
+        1 alice routes m1 to bob sized 2500
+        1 alice routes m2 to bob sized 2500
+        bob polls after 1          # PND-4: something newer, though m1 was never handed out
+        bob polls
+        ",
+        expect![[r#"
+            1 alice routes m1 to bob sized 2500
+                accepted at 1 for 1
+                opens a mailbox for bob
+            1 alice routes m2 to bob sized 2500
+                accepted at 2 for 1
+            bob polls after 1
+                m2
+            bob polls
+                m1
+        "#]],
+    );
+}
+
+#[test]
 fn a_poll_repeats_the_equally_old() {
     check(
         "
