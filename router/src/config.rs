@@ -17,8 +17,8 @@ pub struct Config {
     pub message_ttl: Duration,
     /// The largest payload, in bytes (RTE-9). 2 MiB.
     pub max_payload: usize,
-    /// How far the router's times may be off (RTE-11, HB-1). 2 s. A clock that runs off by half of
-    /// it is set right.
+    /// How far the router's times may be off (RTE-11, HB-1). 2 s. See
+    /// [`Router::keep_time`](crate::Router::keep_time).
     pub clock_tolerance: Duration,
     /// How long an orderly stop may take (DUR-7). 10 s.
     pub stop_timeout: Duration,

@@ -14,6 +14,8 @@ use crate::log::{Appended, Entry, Log, Owner, UnitRecord};
 pub(crate) struct DirectoryCell {
     log: Arc<dyn Log>,
     clock: Arc<Clock>,
+    /// In milliseconds.
+    heartbeat_timeout: i64,
     state: Mutex<State>,
 }
 
@@ -22,15 +24,22 @@ struct State {
     directory: Directory,
     committed: Position,
     commits: Commits,
-    lost: bool,
+}
+
+impl State {
+    fn read(log: &dyn Log, heartbeat_timeout: i64) -> Self {
+        let mut directory = Directory::new(heartbeat_timeout);
+        log.replay_directory(&mut |record| directory.handle_record(record));
+        Self { committed: directory.bound(), directory, commits: Commits::default() }
+    }
 }
 
 impl DirectoryCell {
     pub(crate) fn new(config: &Config, log: Arc<dyn Log>, clock: Arc<Clock>) -> Self {
         let heartbeat_timeout = config.heartbeat_timeout.as_millis();
-        let directory = Directory::new(i64::try_from(heartbeat_timeout).unwrap_or(i64::MAX));
-        let (committed, commits) = (Position::default(), Commits::default());
-        Self { log, clock, state: Mutex::new(State { directory, committed, commits, lost: false }) }
+        let heartbeat_timeout = i64::try_from(heartbeat_timeout).unwrap_or(i64::MAX);
+        let state = State::read(&*log, heartbeat_timeout);
+        Self { log, clock, heartbeat_timeout, state: Mutex::new(state) }
     }
 
     /// Lets `act` do something, performs what follows from it, and gives its outcome back when
@@ -41,9 +50,6 @@ impl DirectoryCell {
     ) -> Result<T, Lost> {
         let (outcome, commit) = {
             let mut state = self.lock();
-            if state.lost {
-                return Err(Lost);
-            }
             let outcome = act(&mut state.directory, self.clock.now());
             self.perform(&mut state);
             let bound = state.directory.bound();
@@ -83,8 +89,8 @@ impl Owner for DirectoryCell {
     }
 
     fn refused(self: Arc<Self>) {
-        let mut state = self.lock();
-        state.lost = true;
-        state.commits.refused();
+        // Replies that wait are dropped with the state, and learn by that. Who is online is forgotten
+        // too, until the next sign of life.
+        *self.lock() = State::read(&*self.log, self.heartbeat_timeout);
     }
 }

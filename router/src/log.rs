@@ -15,6 +15,9 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     /// Calls `each` with the committed records of a session, in order. A router asks for them before
     /// it lets anybody do something in the session.
     fn replay(&self, session: &SessionId, each: &mut dyn FnMut(&Record));
+
+    /// Calls `each` with the committed records of the directory, in order.
+    fn replay_directory(&self, each: &mut dyn FnMut(&DirectoryRecord));
 }
 
 /// A record on its way into the log.
@@ -51,8 +54,8 @@ pub trait Owner: fmt::Debug + Send + Sync {
     /// All records up to `through` are safe.
     fn committed(self: Arc<Self>, through: Position);
 
-    /// The log cannot take what is not committed yet, nor anything after it. Whether it has taken
-    /// some of it nobody knows: the unit's state is dropped, and built anew from the log.
+    /// The log cannot take what is not committed yet, nor anything that follows from it. The unit's
+    /// state is dropped and built anew from the log, which may be asked for it during this call.
     fn refused(self: Arc<Self>);
 }
 
@@ -66,4 +69,6 @@ impl Log for MemoryLog {
     }
 
     fn replay(&self, _: &SessionId, _: &mut dyn FnMut(&Record)) {}
+
+    fn replay_directory(&self, _: &mut dyn FnMut(&DirectoryRecord)) {}
 }

@@ -60,6 +60,13 @@ impl Router {
         &self.shared.config
     }
 
+    /// Sets the router's clock right, never back, whenever the system's is ahead by more than half of
+    /// `clock_tolerance`, as it is after the machine slept. Runs until it is dropped; without it the
+    /// router's time only passes.
+    pub async fn keep_time(&self) {
+        self.shared.clock.keep_time(self.shared.config.clock_tolerance / 2).await;
+    }
+
     /// Ends every stream and refuses every call from now on, with UNAVAILABLE (DUR-7). Calls that are
     /// under way go on.
     pub fn stop(&self) {
@@ -175,8 +182,7 @@ impl MessageRouter for Router {
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         let shared = self.serving()?;
-        let party = wire::party(&request.get_ref().party_id)?;
-        // HB-8: the party's own clock is not asked.
+        let party = wire::alive(request.get_ref())?;
         let at = shared.alive(&party).await?;
         let outstanding = shared.sessions.outstanding(&party).await.map_err(Rejected::status)?;
         Ok(Response::new(wire::heartbeat(at, outstanding)))

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use bytes::{BufMut, BytesMut};
 use mpc_router_core::{
-    Acknowledge, Acknowledged, Announcement, Budget, Content, DeliveryStatus, EventId, EventKind,
-    Filter, Header, ListedParty, MessageId, MessageStatus, Millis, Notification, PartyId,
-    Registered, Registration, Role, Route, SessionId,
+    Acknowledge, Acknowledged, Announcement, Budget, Content, DeliveryStatus, EmptyId, EventId,
+    EventKind, Filter, Header, ListedParty, MessageId, MessageStatus, Millis, Notification,
+    PartyId, Registered, Registration, Role, Route, SessionId,
 };
 use mpc_router_proto::{Encoded, v1};
 use prost::Message as _;
@@ -148,7 +148,9 @@ fn frame_entry_len(content: usize) -> usize {
 pub(crate) fn acknowledge(
     request: &v1::AcknowledgeMessageRequest,
 ) -> Result<(SessionId, Acknowledge), Status> {
-    let (session, party) = reader(&request.session_id, &request.party_id)?;
+    // ACK-5 to ACK-7: an empty name is one that nobody and nothing has.
+    let session = named("session_id", SessionId::parse(&request.session_id))?;
+    let party = named("party_id", PartyId::parse(&request.party_id))?;
     let message = MessageId::parse(&request.message_id).map_err(Rejected::status)?;
     Ok((session, Acknowledge { message, party, success: request.success }))
 }
@@ -164,8 +166,10 @@ pub(crate) fn acknowledged(acknowledged: Acknowledged) -> v1::AcknowledgeMessage
 pub(crate) fn status_of(
     request: &v1::GetMessageStatusRequest,
 ) -> Result<(SessionId, MessageId), Status> {
+    // STS-7.
+    let session = named("session_id", SessionId::parse(&request.session_id))?;
     let message = MessageId::parse(&request.message_id).map_err(Rejected::status)?;
-    Ok((session(&request.session_id)?, message))
+    Ok((session, message))
 }
 
 /// How far a message has come; names are repeated as they were asked for (STS-9).
@@ -211,9 +215,10 @@ pub(crate) fn registered(registered: Registered) -> v1::RegisterPartyResponse {
     }
 }
 
-/// Who calls.
-pub(crate) fn party(party_id: &str) -> Result<PartyId, Status> {
-    PartyId::parse(party_id).map_err(|error| field("party_id", error))
+/// Whose heart beats.
+pub(crate) fn alive(request: &v1::HeartbeatRequest) -> Result<PartyId, Status> {
+    // HB-2. HB-8: the party's own clock is not even read.
+    named("party_id", PartyId::parse(&request.party_id))
 }
 
 /// The router's time, and how much waits for a party.
@@ -322,6 +327,15 @@ pub(crate) fn event(content: &Content) -> Result<v1::SessionEvent, Status> {
 
 fn session(session_id: &str) -> Result<SessionId, Status> {
     SessionId::parse(session_id).map_err(|error| field("session_id", error))
+}
+
+fn party(party_id: &str) -> Result<PartyId, Status> {
+    PartyId::parse(party_id).map_err(|error| field("party_id", error))
+}
+
+/// What is named by somebody who asks for what exists.
+fn named<T>(field: &str, parsed: Result<T, EmptyId>) -> Result<T, Status> {
+    parsed.map_err(|error| Status::not_found(format!("{field} {error}")))
 }
 
 fn field(name: &str, error: impl std::fmt::Display) -> Status {

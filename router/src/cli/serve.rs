@@ -60,7 +60,11 @@ async fn serve(options: &Serve, config: Config) -> anyhow::Result<()> {
             std::process::exit(1);
         });
     };
-    server.serve(Router::new(config), shutdown).await?;
+    let router = Router::new(config);
+    tokio::select! {
+        served = server.serve(router.clone(), shutdown) => served?,
+        () = router.keep_time() => unreachable!("time does not end"),
+    }
     Ok(())
 }
 

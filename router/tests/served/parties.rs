@@ -10,6 +10,8 @@ async fn registering_makes_a_party_known() {
     let mut bob = served.stranger("bob").await;
     assert_eq!(bob.beat().await.unwrap_err().code(), Code::NotFound, "HB-2");
     assert!(bob.list("", false).await.unwrap().is_empty(), "HB-2");
+    let nobody = served.stranger("").await.beat().await;
+    assert_eq!(nobody.unwrap_err().code(), Code::NotFound, "HB-2");
 
     let channel = NotificationChannel { email: "b@example.org".into(), ..Default::default() };
     let request = RegisterPartyRequest {

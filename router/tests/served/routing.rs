@@ -149,6 +149,10 @@ async fn an_acknowledgement_is_final() {
     assert!(bob.poll("s", 0).await.unwrap().is_empty(), "SUB-4");
     assert!(carol.poll("s", 0).await.unwrap().is_empty(), "ACK-3");
 
+    assert_eq!(bob.ack("", &id).await.unwrap_err().code(), Code::NotFound, "ACK-7");
+    assert_eq!(bob.status("", &id).await.unwrap_err().code(), Code::NotFound, "STS-7");
+    let nobody = served.stranger("").await.ack("s", &id).await;
+    assert_eq!(nobody.unwrap_err().code(), Code::NotFound, "ACK-6");
     assert_eq!(alice.ack("s", &id).await.unwrap_err().code(), Code::PermissionDenied, "ACK-6");
     for unknown in ["", "m", "00000000-0000-8000-8000-000000000000", &id.to_uppercase()] {
         assert_eq!(bob.ack("s", unknown).await.unwrap_err().code(), Code::NotFound, "ACK-5");

@@ -49,9 +49,14 @@ impl Served {
 
     /// Serves a router over pipes in memory, which a paused clock can go along with.
     pub(crate) fn over_pipes(config: Config) -> Self {
+        Self::piping(Router::new(config))
+    }
+
+    /// Serves this router over pipes.
+    pub(crate) fn piping(router: Router) -> Self {
         let (connect, incoming) = mpsc::unbounded_channel();
         let incoming = UnboundedReceiverStream::new(incoming);
-        let (router, (stop, stopped)) = (Router::new(config), oneshot::channel());
+        let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap_or_default() };
         let serve = serve_connections(router.clone(), incoming, shutdown);
         let serving = tokio::spawn(async { serve.await.unwrap() });
