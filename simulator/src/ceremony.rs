@@ -57,7 +57,7 @@ pub enum What {
 }
 
 /// How long parties may take to acknowledge what is left, once all is over.
-const PARTING: Duration = Duration::from_secs(3);
+const PARTING: Duration = Duration::from_secs(10);
 
 /// The receive limit that clients of a router set: an answer to a poll is no longer (PND-4).
 const RECEIVE_LIMIT_BYTES: usize = 4 * 1024 * 1024;

@@ -89,7 +89,7 @@ struct CeremonyArgs {
     /// Run a scripted flow instead of FROST: one that `mpc-simulator flows` lists, or a file.
     #[arg(long, value_name = "NAME|FILE")]
     flow: Option<String>,
-    /// Where keys, nonces, payloads and pauses come from. The same seed makes the same ceremony.
+    /// Where keys, nonces, payloads and pauses come from: the same seed and prefix make the same.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How long everything may take: 500ms, 60s, 5m.
@@ -175,6 +175,12 @@ fn run_ceremony(args: CeremonyArgs) -> Result<ExitCode, Failure> {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        // The first ends the ceremony in good order; who cannot wait for that asks again.
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(i32::from(FAILED));
+            }
+        });
     };
     let report = runtime
         .block_on(ceremony::run_until(connect, &plan, |news| display.show(&news), stop))

@@ -1,17 +1,19 @@
 //! The session coordinator: finds the parties, announces sessions, and ends them.
 
+mod session;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mpc_router_proto::v1::{
-    GetRegisteredPartiesRequest, PublishSessionEventRequest, RegisteredParty, SessionEvent,
+    GetRegisteredPartiesRequest, PublishSessionEventRequest, RegisteredParty,
 };
 
 use crate::action::{Action, Call, CallError, Millis, News, Notice, Reply, Ticket};
 use crate::calls::Calls;
-use crate::roster::{CoordinatorKey, Receives, Roster};
+use crate::roster::{CoordinatorKey, Member, Receives, Roster};
 use crate::seed::Seed;
-use crate::terms::Terms;
+use session::{Session, Stage};
 
 /// A session to be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,7 @@ const FIRST_CONTACT_MS: Millis = 3_000;
 /// How long a router may be unreachable that has answered: a restart takes some time.
 const LOST_CONTACT_MS: Millis = 10_000;
 /// How long to wait for parties to know that a session is over.
-const PARTING_MS: Millis = 5_000;
+const PARTING_MS: Millis = 3_000;
 /// How much longer than the ceremony its sessions last before they expire by themselves.
 const EXPIRY_MARGIN_MS: Millis = 60_000;
 
@@ -89,35 +91,14 @@ pub struct Coordinator {
     /// How long everything may take.
     allowed: Millis,
     unreachable_since: Option<Millis>,
+    /// Why, the last time.
+    unreachable: Option<String>,
     heard: bool,
+    /// Who was not there when the router was asked last.
+    absent: Vec<String>,
     ending: Option<Ending>,
     actions: VecDeque<Action>,
     events: u64,
-}
-
-#[derive(Debug)]
-struct Session {
-    agenda: Agenda,
-    expires_at: i64,
-    stage: Stage,
-    /// When to announce again.
-    announce_at: Option<Millis>,
-    joined: BTreeSet<u16>,
-    started: BTreeSet<u16>,
-    finished: BTreeSet<u16>,
-    closed: BTreeSet<u16>,
-    /// Whether the end was announced, and not everybody heard it by the router.
-    unheard: bool,
-    failure: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Created,
-    Started,
-    /// Over, and how: `true` for completed; and until when to wait for the parties to know.
-    Ended(bool, Millis),
-    Done(bool),
 }
 
 impl Coordinator {
@@ -132,7 +113,6 @@ impl Coordinator {
         allowed: Millis,
     ) -> Self {
         Self {
-            roster,
             key,
             threshold,
             steps: steps.into(),
@@ -144,10 +124,13 @@ impl Coordinator {
             deadline: 0,
             allowed,
             unreachable_since: None,
+            unreachable: None,
             heard: false,
+            absent: roster.members().iter().map(|member| member.id.clone()).collect(),
             ending: None,
             actions: VecDeque::new(),
             events: 0,
+            roster,
         }
     }
 
@@ -209,6 +192,7 @@ impl Coordinator {
     pub fn handle_reply(&mut self, ticket: Ticket, result: Result<Reply, CallError>, now: Millis) {
         match &result {
             Err(CallError::Unreachable(why)) => {
+                self.unreachable = Some(why.clone());
                 let since = *self.unreachable_since.get_or_insert(now);
                 let patience = if self.heard { LOST_CONTACT_MS } else { FIRST_CONTACT_MS };
                 if now - since >= patience {
@@ -246,6 +230,10 @@ impl Coordinator {
     pub fn handle_timeout(&mut self, now: Millis) {
         if self.phase == Phase::Over {
             return;
+        }
+        if now >= self.deadline && self.unreachable_since.is_some() && !self.is_parting() {
+            let why = self.unreachable.take().unwrap_or_default();
+            return self.give_up(Ending::Unreachable(why));
         }
         if now >= self.deadline {
             self.fail_all("the deadline passed", now);
@@ -309,7 +297,10 @@ impl Coordinator {
         let there = |id: &str, resident: bool| {
             parties.iter().any(|party| party.party_id == id && (party.online || !resident))
         };
-        if self.roster.members().iter().all(|member| there(&member.id, member.is_resident())) {
+        let absent = |member: &&Member| !there(&member.id, member.is_resident());
+        let absent = self.roster.members().iter().filter(absent);
+        self.absent = absent.map(|member| member.id.clone()).collect();
+        if self.absent.is_empty() {
             self.begin_step(0, now);
         }
     }
@@ -322,18 +313,8 @@ impl Coordinator {
         };
         (self.step, self.phase) = (step, Phase::Step(step));
         for agenda in agendas {
-            let session = Session {
-                expires_at: i64::try_from(self.deadline + EXPIRY_MARGIN_MS).unwrap_or(i64::MAX),
-                stage: Stage::Created,
-                announce_at: None,
-                joined: BTreeSet::new(),
-                started: BTreeSet::new(),
-                finished: BTreeSet::new(),
-                closed: BTreeSet::new(),
-                unheard: false,
-                failure: None,
-                agenda,
-            };
+            let expires_at = self.deadline.saturating_add(EXPIRY_MARGIN_MS);
+            let session = Session::new(agenda, i64::try_from(expires_at).unwrap_or(i64::MAX));
             let name = session.agenda.session.clone();
             self.sessions.insert(name.clone(), session);
             self.announce(&name, now);
@@ -352,25 +333,9 @@ impl Coordinator {
         session.announce_at = Some(now + ANNOUNCE_EVERY_MS);
         let again = session.unheard;
         self.events += 1;
-        let terms = session.terms(&self.roster, self.threshold);
-        let name_of = |number: &u16| self.roster.name(*number).to_owned();
-        let event = SessionEvent {
-            event_id: format!("{name}-event-{}", self.events),
-            event_type: kind.into(),
-            session_id: name.into(),
-            threshold_n: terms.holders.into(),
-            threshold_t: terms.threshold.into(),
-            selected_parties: terms.members.iter().map(name_of).collect(),
-            join_tokens: terms
-                .members
-                .iter()
-                .map(|number| (name_of(number), terms.token(*number, &self.key)))
-                .collect(),
-            message_hash: terms.message_hash.clone().into(),
-            created_at: 0,
-            expires_at: terms.expires_at,
-        };
-        for number in &terms.members {
+        let event_id = format!("{name}-event-{}", self.events);
+        let event = session.event(kind, event_id, &self.roster, self.threshold, &self.key);
+        for number in &session.agenda.members {
             let Some(member) = self.roster.get(*number) else { continue };
             // Who streams hears of the end by its stream, or else later.
             let wanted = match end {
@@ -461,7 +426,8 @@ impl Coordinator {
 
     fn fail_all(&mut self, why: &str, now: Millis) {
         if self.phase == Phase::Gathering {
-            let why = format!("{why} before all parties were registered and online");
+            let absent = some(self.absent.clone());
+            let why = format!("{why} before the router listed {absent} as there");
             return self.give_up(Ending::Failed(why));
         }
         let waited: Vec<(String, String)> = self
@@ -475,7 +441,7 @@ impl Coordinator {
                     .iter()
                     .filter(|member| !session.finished.contains(member))
                     .map(|member| self.roster.name(*member));
-                let late = late.collect::<Vec<_>>().join(", ");
+                let late = some(late.map(str::to_owned).collect());
                 (name.clone(), format!("{why} while {late} had not finished {name}"))
             })
             .collect();
@@ -493,15 +459,11 @@ impl Coordinator {
     }
 }
 
-impl Session {
-    fn terms(&self, roster: &Roster, threshold: u16) -> Terms {
-        Terms {
-            session: self.agenda.session.clone(),
-            holders: u16::try_from(roster.members().len()).unwrap_or(u16::MAX),
-            threshold,
-            members: self.agenda.members.clone(),
-            message_hash: self.agenda.message_hash.clone(),
-            expires_at: self.expires_at,
-        }
+/// Names in a line that is not too long.
+fn some(names: Vec<String>) -> String {
+    const TOLD: usize = 5;
+    match names.len().checked_sub(TOLD) {
+        Some(more @ 1..) => format!("{} and {more} more", names[..TOLD].join(", ")),
+        _ => names.join(", "),
     }
 }

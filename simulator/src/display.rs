@@ -14,6 +14,7 @@ const FEW_PARTIES: u16 = 10;
 /// Shows progress on standard error: lines, and on a terminal a last line that stays.
 pub(crate) struct Display {
     detail: Detail,
+    prefix: String,
     bar: Option<ProgressBar>,
     phase: &'static str,
     sent: usize,
@@ -46,8 +47,15 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        let display =
-            Self { detail, bar, phase: "gathering", sent: 0, received: 0, acknowledged: 0 };
+        let display = Self {
+            detail,
+            prefix: begins(&plan.prefix),
+            bar,
+            phase: "gathering",
+            sent: 0,
+            received: 0,
+            acknowledged: 0,
+        };
         display.line(&format!(
             "{} among {} parties, {} of whom sign, through {target} (seed {}, names begin with {})",
             plan.protocol, plan.parties, plan.threshold, plan.seed, plan.prefix
@@ -72,7 +80,8 @@ impl Display {
                 if detail(deed) <= self.detail {
                     let told = deed.to_string();
                     let told = if is_bad(deed) { told.red().to_string() } else { told };
-                    self.line(&format!("{} {} {told}", at.dimmed(), id.cyan()));
+                    let line = format!("{} {} {told}", at.dimmed(), id.cyan());
+                    self.line(&line.replace(&self.prefix, ""));
                 }
             }
         }
@@ -101,6 +110,11 @@ impl Display {
             None => print(),
         }
     }
+}
+
+/// What all names begin with, which is not worth reading.
+fn begins(prefix: &str) -> String {
+    format!("{prefix}-")
 }
 
 /// With how much detail a deed is told.
@@ -141,6 +155,13 @@ fn is_bad(deed: &Deed) -> bool {
 
 /// Prints what came of a ceremony; in one line if `quiet`.
 pub(crate) fn print_report(out: &mut impl Write, report: &Report, quiet: bool) -> io::Result<()> {
+    let mut text = Vec::new();
+    write_report(&mut text, report, quiet)?;
+    let text = String::from_utf8_lossy(&text);
+    write!(out, "{}", text.replace(&begins(&report.prefix), ""))
+}
+
+fn write_report(out: &mut impl Write, report: &Report, quiet: bool) -> io::Result<()> {
     if !quiet {
         print_parties(out, report)?;
         writeln!(out)?;

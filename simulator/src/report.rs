@@ -254,6 +254,8 @@ fn signatures(roster: &Roster, minutes: &[Minutes]) -> Vec<SignatureReport> {
 
 /// As many sets of holders are tried, unless there are fewer.
 const MAX_TRIALS: usize = 20;
+/// A trial costs as much as the square of its signers: fewer are tried where they are large.
+const TRIAL_COST: usize = 20_000;
 
 /// Lets sets of holders sign with each other directly: all sets there are, or as many drawn from the
 /// seed.
@@ -285,9 +287,10 @@ fn sets(holders: &[u16], size: usize, seed: Seed) -> Vec<Vec<u16>> {
     if holders.len() < size || size == 0 {
         return Vec::new();
     }
+    let most = (TRIAL_COST / (size * size)).clamp(1, MAX_TRIALS);
     let mut all = Vec::new();
     let mut places: Vec<usize> = (0..size).collect();
-    while all.len() <= MAX_TRIALS {
+    while all.len() <= most {
         all.push(places.iter().map(|at| holders[*at]).collect::<Vec<u16>>());
         // The next combination in order; none after the last.
         let movable = (0..size).rev().find(|at| places[*at] < holders.len() - size + at);
@@ -298,7 +301,7 @@ fn sets(holders: &[u16], size: usize, seed: Seed) -> Vec<Vec<u16>> {
         }
     }
     let mut rng = seed.stream("trials", 0, "");
-    (0..MAX_TRIALS)
+    (0..most)
         .map(|_| {
             let mut set = holders.to_vec();
             while set.len() > size {
@@ -326,5 +329,7 @@ mod tests {
         assert_eq!(many.len(), MAX_TRIALS);
         assert!(many.iter().all(|set| set.len() == 14 && set.is_sorted()));
         assert_ne!(many[0], many[1]);
+        let holders: Vec<u16> = (1..=200).collect();
+        assert_eq!(sets(&holders, 199, Seed(1)).len(), 1);
     }
 }

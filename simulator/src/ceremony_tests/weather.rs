@@ -8,7 +8,7 @@ use crate::pump::{Weather, World};
 use crate::report::Ended;
 use crate::verdict::Item;
 
-const STORM: Weather = Weather { lost_calls: 15, redelivered: 20, broken: 5 };
+const STORM: Weather = Weather { lost_calls: 15, redelivered: 20, broken: 5, keyless: false };
 
 #[test]
 fn five_parties_make_a_key_and_sign() {
@@ -145,8 +145,9 @@ proptest! {
         lost_calls in 0_u64..30,
         redelivered in 0_u64..40,
         broken in 0_u64..10,
+        keyless: bool,
     ) {
-        let weather = Weather { lost_calls, redelivered, broken };
+        let weather = Weather { lost_calls, redelivered, broken, keyless };
         let report = World::new(&plan(parties, threshold.min(parties), seed), weather).run();
         assert_passed(&report);
     }
