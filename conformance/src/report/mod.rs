@@ -1,9 +1,24 @@
 //! What a run found, as data, and the forms in which it is written.
+//!
+//! [`terminal`] is for who waits for the verdict, [`html`] for who looks into it, [`json`] for
+//! programs, [`junit`] for CI systems; [`live`] shows that the run goes on. Names, messages and
+//! status texts in a report come from the target: every form takes them for untrusted text.
 
+pub mod ceremony;
+mod file;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod live;
+#[cfg(test)]
+mod samples;
+mod summary;
 pub mod terminal;
+mod timeline;
+mod wording;
+
+pub use ceremony::CeremonyReport;
+pub use file::{Form, WriteError};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +29,7 @@ use crate::requirement::{Capability, Level};
 pub const FORMAT: u32 = 1;
 
 /// Everything that a run found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`FORMAT`] of the suite that wrote it.
     pub format: u32,
@@ -36,13 +51,13 @@ pub struct Report {
     pub counts: Counts,
     /// One entry a requirement, in the order of the contract.
     pub requirements: Vec<RequirementReport>,
-
     /// The ceremony that was run through the target, if one was.
-    pub ceremony: Option<serde_json::Value>,
+    #[serde(default)]
+    pub ceremony: Option<CeremonyReport>,
 }
 
 /// What was judged.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetReport {
     /// Its name from the profile, or what it was reached by.
     pub name: String,
@@ -146,7 +161,7 @@ impl Counts {
 }
 
 /// What was found of one requirement.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequirementReport {
     /// Such as `ORD-1`.
     pub id: String,

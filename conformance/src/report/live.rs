@@ -1,0 +1,260 @@
+//! Shows that a run goes on: on standard error, so that standard output is the report alone.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::summary::title;
+use super::wording::{count, glyph, ids, micros, visible, words};
+use super::{Calibration, RequirementReport};
+use crate::families;
+use crate::outcome::Outcome;
+use crate::requirement::{Capability, Requirement};
+use crate::run::{Progress, Subject};
+use crate::select::Selection;
+
+/// When so few checks are left, the bar names them: it is these that the run waits for.
+const NAMED: usize = 8;
+
+/// How often the bar is drawn while nothing happens, so that its clock goes on.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How a run that goes on is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// A bar that is gone when the run ends; failures are told at once.
+    Bar,
+    /// One line a family, when all its checks have ended.
+    Lines,
+    /// Not at all.
+    Nothing,
+}
+
+impl Show {
+    /// What fits standard error: a bar on a terminal, else lines.
+    pub fn fitting(quiet: bool) -> Self {
+        match (quiet, io::stderr().is_terminal()) {
+            (true, _) => Self::Nothing,
+            (false, true) => Self::Bar,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// A run as it goes on. Give each [`Progress`] to [`Self::tell`], and drop it before the report is
+/// printed.
+#[derive(Debug)]
+pub struct Live<W: io::Write = io::Stderr> {
+    screen: Screen<W>,
+    left: Vec<&'static Requirement>,
+    ended: Vec<(String, Outcome)>,
+    broken: usize,
+}
+
+#[derive(Debug)]
+enum Screen<W> {
+    Bar(ProgressBar),
+    Lines(W),
+    Nothing,
+}
+
+impl Live {
+    /// Shows, on standard error, the run of `selection` against `subject`.
+    pub fn new(show: Show, subject: &Subject, selection: &Selection) -> Self {
+        let screen = match show {
+            Show::Bar => Screen::Bar(bar(ProgressDrawTarget::stderr())),
+            Show::Lines => Screen::Lines(io::stderr()),
+            Show::Nothing => Screen::Nothing,
+        };
+        Self::on(screen, due(&subject.capabilities, selection))
+    }
+}
+
+impl<W: io::Write> Live<W> {
+    fn on(screen: Screen<W>, left: Vec<&'static Requirement>) -> Self {
+        Self { screen, left, ended: Vec::new(), broken: 0 }
+    }
+
+    /// Takes in what the run tells.
+    pub fn tell(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Began(calibration, checks) => self.began(calibration, checks),
+            Progress::Ended(report) => self.ended(report),
+        }
+    }
+
+    fn began(&mut self, calibration: &Calibration, checks: usize) {
+        match &mut self.screen {
+            Screen::Bar(bar) => {
+                bar.set_length(u64::try_from(checks).unwrap_or(u64::MAX));
+                bar.enable_steady_tick(TICK);
+            }
+            Screen::Lines(out) => {
+                let round_trip = micros(calibration.round_trip_us);
+                put(out, &format!("{}, round trip {round_trip}", count(checks, "check")));
+            }
+            Screen::Nothing => {}
+        }
+    }
+
+    fn ended(&mut self, report: &RequirementReport) {
+        self.left.retain(|it| it.id != report.id);
+        self.ended.push((report.id.clone(), report.outcome));
+        self.broken += usize::from(report.outcome == Outcome::Failed);
+        let is_complete = self.left.iter().all(|it| it.family() != report.family);
+        let news = self.news();
+        match &mut self.screen {
+            Screen::Bar(bar) => {
+                bar.set_message(news);
+                bar.inc(1);
+                if report.outcome == Outcome::Failed {
+                    let line =
+                        format!("{} {}  {}", glyph(report.outcome), report.id, report.detail);
+                    bar.println(visible(&line));
+                }
+            }
+            Screen::Lines(out) if is_complete => {
+                put(out, &family_line(&report.family, &self.ended));
+            }
+            Screen::Lines(_) | Screen::Nothing => {}
+        }
+    }
+
+    /// What the bar says besides its numbers.
+    fn news(&self) -> String {
+        let broken = match self.broken {
+            0 => String::new(),
+            some => format!("{some} broken  "),
+        };
+        match self.left.as_slice() {
+            [] => broken,
+            few if few.len() <= NAMED => {
+                format!("{broken}waiting for {}", ids(few.iter().map(|it| it.id)))
+            }
+            _ => broken,
+        }
+    }
+}
+
+impl<W: io::Write> Drop for Live<W> {
+    fn drop(&mut self) {
+        if let Screen::Bar(bar) = &self.screen {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The checks that a run of `selection` makes on a target with these capabilities.
+fn due(capabilities: &[Capability], selection: &Selection) -> Vec<&'static Requirement> {
+    families::requirements()
+        .filter(|it| selection.contains(it) && it.check.is_some())
+        .filter(|it| it.capability == Capability::Core || capabilities.contains(&it.capability))
+        .collect()
+}
+
+fn bar(target: ProgressDrawTarget) -> ProgressBar {
+    let style = ProgressStyle::with_template("{elapsed:>4} {bar:32} {pos}/{len}  {wide_msg}")
+        .expect("the template is well-formed")
+        .progress_chars("━━╌");
+    ProgressBar::with_draw_target(None, target).with_style(style)
+}
+
+/// One family in a line: `ORD  ordering: 7 passed, 1 failed (ORD-1)`.
+fn family_line(family: &str, ended: &[(String, Outcome)]) -> String {
+    let mut parts = Vec::new();
+    for outcome in Outcome::ALL {
+        let own: Vec<_> = ended
+            .iter()
+            .filter(|(id, it)| *it == outcome && id.split('-').next() == Some(family))
+            .map(|(id, _)| id.as_str())
+            .collect();
+        match (own.len(), outcome) {
+            (0, _) => {}
+            (number, Outcome::Passed) => parts.push(format!("{number} {}", words(outcome))),
+            (number, _) => {
+                let mut own = own;
+                own.sort_by_key(|id| families::requirements().position(|it| it.id == *id));
+                parts.push(format!("{number} {} ({})", words(outcome), ids(own)));
+            }
+        }
+    }
+    format!("{family:<4} {}: {}", title(family), parts.join(", "))
+}
+
+fn put(out: &mut impl io::Write, line: &str) {
+    // Whoever closed standard error does not want to know, and the verdict stands without it.
+    let _ = writeln!(out, "{}", visible(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    const CALIBRATION: Calibration =
+        Calibration { round_trip_us: 312, round_trip_max_us: 900, timer_slack_us: 80 };
+
+    fn dir_and_ord_1() -> Vec<&'static Requirement> {
+        families::requirements().filter(|it| it.family() == "DIR" || it.id == "ORD-1").collect()
+    }
+
+    fn report(id: &str, outcome: Outcome) -> RequirementReport {
+        let family = id.split('-').next().unwrap().into();
+        RequirementReport { id: id.into(), family, outcome, ..samples::ord_1() }
+    }
+
+    #[test]
+    fn a_family_gets_its_line_when_it_is_complete() {
+        let mut live = Live::on(Screen::Lines(Vec::new()), dir_and_ord_1());
+        live.tell(Progress::Began(&CALIBRATION, 7));
+        for (id, outcome) in [
+            ("DIR-6", Outcome::Failed),
+            ("DIR-1", Outcome::Passed),
+            ("DIR-5", Outcome::Failed),
+            ("DIR-4", Outcome::Failed),
+            ("DIR-2", Outcome::Passed),
+        ] {
+            live.tell(Progress::Ended(&report(id, outcome)));
+        }
+        let text = |live: &Live<Vec<u8>>| match &live.screen {
+            Screen::Lines(out) => String::from_utf8(out.clone()).unwrap(),
+            _ => unreachable!("it shows lines"),
+        };
+        assert_eq!(text(&live), "7 checks, round trip 312 µs\n");
+        live.tell(Progress::Ended(&report("DIR-3", Outcome::Inconclusive)));
+        live.tell(Progress::Ended(&report("ORD-1", Outcome::Passed)));
+        assert_eq!(
+            text(&live),
+            "7 checks, round trip 312 µs\n\
+             DIR  the party directory: 2 passed, 3 failed (DIR-4 to DIR-6), 1 inconclusive \
+             (DIR-3)\n\
+             ORD  ordering: 1 passed\n"
+        );
+    }
+
+    #[test]
+    fn the_bar_counts_and_names_the_last_ones() {
+        let bar = bar(ProgressDrawTarget::hidden());
+        let mut live = Live::<Vec<u8>>::on(Screen::Bar(bar.clone()), dir_and_ord_1());
+        live.tell(Progress::Began(&CALIBRATION, 7));
+        assert_eq!(bar.length(), Some(7));
+        live.tell(Progress::Ended(&report("DIR-2", Outcome::Failed)));
+        assert_eq!(bar.position(), 1);
+        assert_eq!(bar.message(), "1 broken  waiting for DIR-1, DIR-3 to DIR-6, ORD-1");
+        assert!(!bar.is_finished());
+        drop(live);
+        assert!(bar.is_finished());
+    }
+
+    #[test]
+    fn what_is_due_is_selected_and_claimed_and_has_a_check() {
+        let all = due(&[], &Selection::default());
+        assert!(all.iter().all(|it| it.capability == Capability::Core && it.check.is_some()));
+        let core = families::requirements()
+            .filter(|it| it.capability == Capability::Core && it.check.is_some());
+        assert_eq!(all.len(), core.count());
+        let one = due(&Capability::ALL, &Selection::one("REG-2").unwrap());
+        assert_eq!(one.iter().map(|it| it.id).collect::<Vec<_>>(), ["REG-2"]);
+    }
+}

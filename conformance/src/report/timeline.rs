@@ -1,0 +1,194 @@
+//! What was called in a check, made short enough to be read.
+
+use std::borrow::Cow;
+
+use super::{RequirementReport, TimelineEntry};
+use crate::outcome::Finding;
+
+/// The evidence of one requirement, with the names of its world cut to what tells them apart.
+pub(super) struct Story<'a> {
+    requirement: &'a RequirementReport,
+    prefix: &'a str,
+}
+
+/// A message on its way: from the entry that routed it to one that brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flight {
+    /// Which entry routed it.
+    pub(super) from: usize,
+    /// Which entry brought it.
+    pub(super) to: usize,
+}
+
+impl<'a> Story<'a> {
+    pub(super) fn of(requirement: &'a RequirementReport) -> Self {
+        Self { requirement, prefix: common_prefix(requirement).unwrap_or_default() }
+    }
+
+    /// What every name in this world begins with, and [`Self::short`] leaves out. It may be empty.
+    pub(super) fn prefix(&self) -> &'a str {
+        self.prefix
+    }
+
+    /// A text without what every name in it begins with.
+    pub(super) fn short<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.prefix {
+            "" => Cow::Borrowed(text),
+            prefix if text.contains(prefix) => Cow::Owned(text.replace(prefix, "")),
+            _ => Cow::Borrowed(text),
+        }
+    }
+
+    /// What was seen and what would have been accepted.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        let finding = self.requirement.finding.as_ref()?;
+        Some(Finding {
+            seen: self.short(&finding.seen).into_owned(),
+            accepted: self.short(&finding.accepted).into_owned(),
+        })
+    }
+
+    /// All entries.
+    pub(super) fn entries(&self) -> &'a [TimelineEntry] {
+        &self.requirement.timeline
+    }
+
+    /// The parties, in the order in which they first did something.
+    pub(super) fn parties(&self) -> Vec<&'a str> {
+        let mut parties: Vec<&str> = Vec::new();
+        for entry in self.entries() {
+            if !parties.contains(&entry.party.as_str()) {
+                parties.push(&entry.party);
+            }
+        }
+        parties
+    }
+
+    /// The last entries, at most `limit`, that concern the parties which the finding names; if it
+    /// names none, those of all. And how many other ones are left out.
+    pub(super) fn last(&self, limit: usize) -> (Vec<&'a TimelineEntry>, usize) {
+        let named: Vec<_> = match &self.requirement.finding {
+            Some(finding) => {
+                self.parties().into_iter().filter(|it| names(&finding.seen, it)).collect()
+            }
+            None => Vec::new(),
+        };
+        let concerns = |entry: &&TimelineEntry| {
+            named.is_empty()
+                || named.iter().any(|it| entry.party == *it || names(&entry.action, it))
+                || entry.action.starts_with("RouteMessage(")
+                    && entry.action.contains(" to everybody,")
+        };
+        let concerned: Vec<_> = self.entries().iter().filter(concerns).collect();
+        let kept = concerned[concerned.len().saturating_sub(limit)..].to_vec();
+        let cut = self.entries().len() - kept.len() + self.requirement.timeline_cut;
+        (kept, cut)
+    }
+
+    /// The messages that can be followed from the call that routed them to what brought them.
+    pub(super) fn flights(&self) -> Vec<Flight> {
+        let mut routed = std::collections::BTreeMap::new();
+        let mut flights = Vec::new();
+        for (place, entry) in self.entries().iter().enumerate() {
+            let Some(id) = message_of(&entry.result) else { continue };
+            if entry.action.starts_with("RouteMessage(") {
+                routed.insert(id, place);
+            } else if let Some(&from) = routed.get(id) {
+                flights.push(Flight { from, to: place });
+            }
+        }
+        flights
+    }
+}
+
+/// Whether the text names this party, and not only one whose name is longer.
+fn names(text: &str, party: &str) -> bool {
+    let goes_on = |rest: &str| rest.starts_with(|it: char| it.is_alphanumeric() || it == '-');
+    text.match_indices(party).any(|(place, _)| !goes_on(&text[place + party.len()..]))
+}
+
+/// The identifier in a result that [`crate::Brief`] made of a message or of RouteMessage's answer.
+fn message_of(result: &str) -> Option<&str> {
+    result.strip_prefix("message ")?.split(' ').next().filter(|id| !id.is_empty())
+}
+
+/// What all names of a trial begin with: those of the parties in it, but for the coordinator, which
+/// has the same name in all. The part before the last dash that all have in common is the run, the
+/// check and the attempt, as `Trial::new` puts them together.
+fn common_prefix(requirement: &RequirementReport) -> Option<&str> {
+    let check = format!("-{}", requirement.id.to_ascii_lowercase().replace('-', ""));
+    requirement.timeline.iter().find_map(|entry| {
+        let after_run = entry.party.find(&check)? + check.len();
+        let rest = &entry.party[after_run..];
+        let dash = rest.find('-')?;
+        // What comes between is `r` and the number of the attempt, if it was not the first.
+        let again = &rest[..dash];
+        let attempt = again.is_empty()
+            || again.strip_prefix('r').is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()));
+        let end = after_run + dash + 1;
+        (attempt && end < entry.party.len()).then(|| &entry.party[..end])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn names_lose_what_all_have_in_common() {
+        let report = samples::ord_1();
+        let story = Story::of(&report);
+        assert_eq!(story.prefix(), "00002a1f3b4-ord1-");
+        let parties: Vec<_> = story.parties().into_iter().map(|it| story.short(it)).collect();
+        assert_eq!(parties, ["alice", "bob", "coordinator", "carol"]);
+        assert!(story.finding().unwrap().seen.starts_with("bob's stream"));
+        for (name, prefix) in [
+            ("x-ord1-", ""),
+            ("x-ord1r2-bob", "x-ord1r2-"),
+            ("x-ord12-bob", ""),
+            ("x-ord1-late-streaming", "x-ord1-"),
+            ("bob", ""),
+        ] {
+            let mut report = samples::ord_1();
+            report.timeline.truncate(1);
+            report.timeline[0].party = name.into();
+            assert_eq!(Story::of(&report).prefix(), prefix, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_last_lines_are_those_of_the_parties_that_the_finding_names() {
+        let mut report = samples::ord_1();
+        let bob = "00002a1f3b4-ord1-bob";
+        let story = Story::of(&report);
+        let (lines, cut) = story.last(100);
+        assert!(lines.iter().all(|it| it.party == bob || it.action.contains(bob)));
+        assert_eq!(cut, report.timeline.len() - lines.len() + report.timeline_cut);
+        let (few, _) = Story::of(&report).last(2);
+        assert_eq!(few, lines[lines.len() - 2..]);
+
+        report.finding = None;
+        assert_eq!(Story::of(&report).last(100).0.len(), report.timeline.len());
+    }
+
+    #[test]
+    fn a_party_is_not_one_with_a_longer_name() {
+        assert!(names("p1's stream", "p1"));
+        assert!(names("p10 and p1", "p1"));
+        assert!(!names("p10 and p1-late", "p1"));
+    }
+
+    #[test]
+    fn messages_are_followed_from_their_routing() {
+        let report = samples::ord_1();
+        let entries = &report.timeline;
+        let flights = Story::of(&report).flights();
+        let ends: Vec<_> = flights
+            .iter()
+            .map(|it| (entries[it.from].result.as_str(), entries[it.to].party.as_str()))
+            .collect();
+        let bob = "00002a1f3b4-ord1-bob";
+        assert_eq!(ends, [("message m-2", bob), ("message m-1", bob)]);
+    }
+}
