@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anstream::eprintln;
 use clap::Args;
 
 use super::list::Filter;
 use super::{Failure, INTERRUPTED, block_on};
 use crate::calibrate::Unfit;
+use crate::ceremony;
 use crate::profile::{Profile, Timers};
-use crate::report::terminal::{self, Live};
-use crate::report::{OverallVerdict, Report, html, json, junit};
+use crate::report::live::{Live, Show};
+use crate::report::{Form, OverallVerdict, Report, terminal};
 use crate::run::{Options, run};
 use crate::select::Selection;
 use crate::target::{Spec, Target};
@@ -96,8 +98,8 @@ impl Run {
     pub(super) fn execute(self) -> Result<u8, Failure> {
         let selection = self.filter.selection()?;
         let (spec, profile) = self.subject()?;
-        for file in self.files().into_iter().flat_map(|(_, file)| file) {
-            writable(file)?;
+        for (_, path) in self.files() {
+            writable(path)?;
         }
         let options = Options {
             seed: self.seed.unwrap_or_else(a_new_seed),
@@ -147,8 +149,10 @@ impl Run {
         options: &Options,
     ) -> Result<Report, Failure> {
         let mut target = Target::open(spec, profile).await.map_err(Failure::unreachable)?;
-        let mut live = Live::new(self.quiet);
-        let judged = run(&target.subject, options, |progress| live.tell(&progress)).await;
+        let show = Show::fitting(self.quiet);
+        let mut live = Live::new(show, &target.subject, &options.selection);
+        let judged = run(&target.subject, options, |progress| live.tell(progress)).await;
+        drop(live);
         let mut report = match judged {
             Ok(report) => report,
             Err(unfit) => {
@@ -158,9 +162,9 @@ impl Run {
             }
         };
         if self.with_ceremony(&options.selection) && report.verdict != OverallVerdict::Unreachable {
-            crate::ceremony::add(&mut report, &target.subject, &mut live).await;
+            let tell = |phase: &str| self.tell_phase(phase);
+            ceremony::add(&mut report, &target.subject, tell).await;
         }
-        live.finish();
         let obituary = target.obituary();
         target.close().await;
         match obituary {
@@ -169,31 +173,33 @@ impl Run {
         }
     }
 
+    fn tell_phase(&self, phase: &str) {
+        if !self.quiet {
+            eprintln!("ceremony: {phase}");
+        }
+    }
+
     fn with_ceremony(&self, selection: &Selection) -> bool {
         !self.no_ceremony && selection.is_everything()
     }
 
-    fn files(&self) -> [(&'static str, Option<&PathBuf>); 3] {
-        [("HTML", self.html.as_ref()), ("JSON", self.json.as_ref()), ("JUnit", self.junit.as_ref())]
+    fn files(&self) -> impl Iterator<Item = (Form, &PathBuf)> {
+        [(Form::Html, &self.html), (Form::Json, &self.json), (Form::Junit, &self.junit)]
+            .into_iter()
+            .filter_map(|(form, path)| Some((form, path.as_ref()?)))
     }
 
     fn write(&self, report: &Report) -> Result<(), Failure> {
-        if let Some(path) = &self.json {
-            json::write(report, path).map_err(Failure::usage)?;
-        }
-        if let Some(path) = &self.junit {
-            junit::write(report, path).map_err(Failure::usage)?;
-        }
-        if let Some(path) = &self.html {
-            html::write(report, path).map_err(Failure::usage)?;
+        for (form, path) in self.files() {
+            form.write(report, path).map_err(Failure::usage)?;
         }
         if self.quiet {
             return Ok(());
         }
-        let files = self.files().into_iter().filter_map(|(kind, path)| Some((kind, path?.clone())));
-        let options = terminal::Options { verbose: self.verbose, files: files.collect() };
-        let mut out = anstream::stdout().lock();
-        match terminal::write(report, &options, &mut out) {
+        let files = self.files().map(|(form, path)| (form, path.clone())).collect();
+        let options =
+            terminal::Options { verbose: self.verbose, files, ..terminal::Options::default() };
+        match terminal::print(report, &options) {
             // Who pipes into `head` has seen enough.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Failure::usage(format!("cannot print: {error}")))

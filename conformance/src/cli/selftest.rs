@@ -86,8 +86,7 @@ impl Selftest {
                 "no fault or variant is called {name:?}; `mpc-conformance selftest` names them all"
             )));
         }
-        let wanted =
-            |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
+        let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
         let faults = Fault::ALL.iter().copied().filter(|it| wanted(it.name())).collect();
         let right = self.only.is_empty().then(Vec::new);
         let each = Variant::ALL.iter().filter(|it| wanted(it.name())).map(|it| vec![*it]);
@@ -129,8 +128,7 @@ impl Count {
 /// A line a fault, by the requirement that it breaks.
 fn print_matrix(found: &[FaultTrial]) {
     for family in FAMILIES {
-        let of_family: Vec<_> =
-            found.iter().filter(|it| it.killer.family == family.name).collect();
+        let of_family: Vec<_> = found.iter().filter(|it| it.killer.family == family.name).collect();
         if of_family.is_empty() {
             continue;
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Report, json, junit};
+use super::{Report, html, json, junit};
 
 /// A form in which a report is written to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub enum Form {
     Json,
     /// For CI systems.
     Junit,
+    /// For people.
+    Html,
 }
 
 impl Form {
@@ -22,6 +24,7 @@ impl Form {
         match self {
             Self::Json => "JSON",
             Self::Junit => "JUnit",
+            Self::Html => "HTML",
         }
     }
 
@@ -30,6 +33,7 @@ impl Form {
         match self {
             Self::Json => json::render(report),
             Self::Junit => junit::render(report),
+            Self::Html => html::render(report),
         }
     }
 
@@ -95,9 +99,9 @@ mod tests {
     #[test]
     fn errors_name_the_path_and_what_to_do() {
         let folder = Folder::new("errors");
-        let error = Form::Junit.write(&samples::failing(), folder.path()).unwrap_err().to_string();
+        let error = Form::Html.write(&samples::failing(), folder.path()).unwrap_err().to_string();
         let path = folder.path().display();
-        assert!(error.starts_with(&format!("cannot write the JUnit report to {path}: ")), "{error}");
+        assert!(error.starts_with(&format!("cannot write the HTML report to {path}: ")), "{error}");
         assert!(error.ends_with("; name a file, not a folder"), "{error}");
 
         let file = folder.path().join("file");

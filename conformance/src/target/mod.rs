@@ -35,7 +35,9 @@ pub enum SpecError {
     #[error("{0:?} is no address of a target: use http://HOST:PORT")]
     Address(String),
     /// It wants TLS.
-    #[error("{0:?} wants TLS, which this version of the suite does not speak: use http://HOST:PORT")]
+    #[error(
+        "{0:?} wants TLS, which this version of the suite does not speak: use http://HOST:PORT"
+    )]
     Tls(String),
     /// There is no command.
     #[error("exec: has no command: use exec:COMMAND, with {{port}} where the port goes")]

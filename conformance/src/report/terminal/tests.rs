@@ -20,7 +20,7 @@ fn options() -> Options {
 #[test]
 fn a_report_reads_as_recorded() {
     let files =
-        vec![(Form::Json, "out/report.json".into()), (Form::Junit, "out/report.xml".into())];
+        vec![(Form::Json, "out/report.json".into()), (Form::Html, "out/report.html".into())];
     let text = plain(&samples::small(), &Options { files, ..options() });
     expect_file!["tests/failing.txt"].assert_eq(&text);
 }
