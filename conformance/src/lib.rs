@@ -7,6 +7,7 @@
 pub mod answer;
 mod brief;
 pub mod calibrate;
+pub mod ceremony;
 pub mod cli;
 pub mod clock;
 pub mod connect;
