@@ -21,6 +21,16 @@ impl Stop {
     pub fn broken(seen: impl Into<String>, accepted: impl Into<String>) -> Self {
         Self::Broken(Finding { seen: seen.into(), accepted: accepted.into() })
     }
+
+    /// The same, where a finding also tells the circumstances.
+    pub(crate) fn told(self, circumstances: &str) -> Self {
+        match self {
+            Self::Broken(Finding { seen, accepted }) => {
+                Self::broken(format!("{seen}: {circumstances}"), accepted)
+            }
+            other => other,
+        }
+    }
 }
 
 /// What was seen against what would have been accepted.

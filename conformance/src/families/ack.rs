@@ -331,11 +331,11 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
 async fn many_times_at_once(trial: &Trial, alice: &Party, bob: &Party) -> Verdict {
     let session = trial.session("many", &[alice, bob]).await?;
     let keeping = trial.keeping();
-    let requests = (0..150).map(|_| (alice, alice.outgoing(&session, &[bob], "again")));
+    let requests = (0..400).map(|_| (alice, alice.outgoing(&session, &[bob], "again")));
     let sent = volume(trial, requests).await?;
     let success = |place: usize| place % 5 != 4;
-    let three_times = sent.iter().enumerate().flat_map(|sent| [sent; 3]);
-    each(three_times, |(place, sent)| {
+    let twice = sent.iter().enumerate().flat_map(|sent| [sent; 2]);
+    each(twice, |(place, sent)| {
         let (bob, request) = (bob.clone(), sent.acknowledgement(bob, success(place)));
         async move { keeping.accepted(bob.acknowledge(request).await) }
     })

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mpc_router_proto::v1::MpcMessage;
+use mpc_router_proto::v1::{AcknowledgeMessageRequest, MpcMessage};
+use tokio::time::Instant;
 
 use super::super::prelude::*;
 use super::{acknowledges, is_handed_out_all, must_be};
@@ -11,6 +12,9 @@ use crate::keeping::Keeping;
 use crate::many::{each, volume};
 use crate::party::{Party, Sent};
 use crate::trial::Session;
+
+/// The payload of what is routed after acknowledgements have returned.
+const FENCE: &str = "behind the acknowledgements";
 
 /// One sender and one recipient in a session, and what the recipient has ended.
 struct Pair<'a> {
@@ -69,7 +73,7 @@ impl<'a> Pair<'a> {
     async fn later_streams_are_without_it(&self) -> Verdict {
         let keeping = self.trial.keeping_streamed();
         let mut feed = self.party.subscribe(self.session);
-        let fence = self.has_sent("behind the acknowledgement").await?;
+        let fence = self.has_sent(FENCE).await?;
         let brought = feed.up_to(&fence).await?;
         self.must_be_gone(&brought, "a stream that was opened later")?;
         acknowledges(self.party, [&fence], true, &keeping).await
@@ -81,7 +85,7 @@ impl<'a> Pair<'a> {
         let keeping = self.trial.keeping_streamed();
         let mut fences = Vec::new();
         for number in 0..3 {
-            let fence = self.has_sent("behind the acknowledgement").await?;
+            let fence = self.has_sent(FENCE).await?;
             let before = feed.up_to(&fence).await?;
             if number > 0 {
                 self.must_be_gone(&before, from)?;
@@ -92,9 +96,22 @@ impl<'a> Pair<'a> {
         let ack_timeout = self.trial.timers().ack_timeout();
         self.trial.can_wait_for("ack_timeout", ack_timeout)?;
         self.trial.sleep(ack_timeout * 5 / 4 + self.trial.pace().quiet()).await;
-        let fence = self.has_sent("after the redelivery timer").await?;
+        let fence = self.has_sent(FENCE).await?;
         let before = feed.up_to(&fence).await?;
         self.must_be_gone(&before, "a stream, when the redelivery timer was over,")
+    }
+
+    /// A stream that a later one superseded may bring something or not: what it brings behind one
+    /// of those messages was sent after it, too.
+    async fn superseded_streams_are_without_it(&self, mut feed: Feed<MpcMessage>) -> Verdict {
+        let mut brought = Vec::new();
+        let deadline = Instant::now() + self.trial.pace().quiet();
+        while let Some(item) = feed.item_until(deadline).await {
+            brought.push(item.content);
+        }
+        let fence = brought.iter().position(|it| it.payload == FENCE);
+        let behind = fence.map_or(&[][..], |fence| &brought[fence..]);
+        self.must_be_gone(behind, "a superseded stream, behind a message routed later,")
     }
 }
 
@@ -112,9 +129,10 @@ pub(super) async fn a_failed_delivery_ends(trial: Trial) -> Verdict {
     refused.push(alice.has_sent(&session, &[&bob, &carol], "pending").await?);
     pair.ends(&refused, false, &keeping).await?;
     let without_reason = pair.has_sent("pending").await?;
-    let request = without_reason.acknowledgement(&bob, false);
-    let request =
-        mpc_router_proto::v1::AcknowledgeMessageRequest { error_message: String::new(), ..request };
+    let request = AcknowledgeMessageRequest {
+        error_message: String::new(),
+        ..without_reason.acknowledgement(&bob, false)
+    };
     keeping.accepted(bob.acknowledge(request).await)?;
     refused.push(without_reason);
     must_be(&refused, &bob, "failed", "it was acknowledged with success = false").await?;
@@ -176,10 +194,15 @@ pub(super) async fn no_copy_comes_after_the_acknowledgement(trial: Trial) -> Ver
 
     let session = trial.session("streamed", &[&alice, &bob]).await?;
     let mut pair = Pair::new(&trial, &alice, &bob, &session);
-    let mut feed = bob.subscribe(&session);
+    let mut superseded = bob.subscribe(&session);
     // The first stays unacknowledged: what is sent again because of it is that one only.
     let unacknowledged = pair.has_sent("stays").await?;
-    feed.brings(&[&unacknowledged]).await?;
+    superseded.brings(&[&unacknowledged]).await?;
+    let keeping = trial.keeping_streamed();
+    let mut feed = bob.subscribe(&session);
+    let first = pair.has_sent("first of the newer stream").await?;
+    feed.up_to(&first).await?;
+    pair.ends([&first], true, &keeping).await?;
     for group in [1, 2, 50, 50, 50, 50] {
         let keeping = trial.keeping_streamed();
         let sent = pair.volume(group).await?;
@@ -188,6 +211,7 @@ pub(super) async fn no_copy_comes_after_the_acknowledgement(trial: Trial) -> Ver
         pair.later_polls_are_without_it().await?;
     }
     pair.open_streams_are_without_it(&mut feed).await?;
+    pair.superseded_streams_are_without_it(superseded).await?;
     pair.later_streams_are_without_it().await?;
     drop(feed);
 

@@ -47,6 +47,8 @@ async fn are_left(party: &Party, session: &Session, left: &[Sent], keeping: &Kee
 
 async fn one_by_one(trial: &Trial) -> Verdict {
     let [alice, carol, bob] = trial.parties(["alice", "carol", "bob"]).await?;
+    let keeping = trial.keeping();
+    let mut stay = Vec::new();
     for (label, success) in [("used", true), ("refused", false)] {
         let session = trial.session(label, &[&alice, &carol, &bob]).await?;
         let keeping = trial.keeping();
@@ -66,6 +68,11 @@ async fn one_by_one(trial: &Trial) -> Verdict {
             is?;
             are?;
         }
+        stay.push((session, left));
+    }
+    // Neither have those of one session held back, or taken along, those of the other.
+    for (session, left) in &stay {
+        are_left(&bob, session, left, &keeping).await?;
     }
     Ok(())
 }

@@ -24,7 +24,11 @@ async fn all_rejected(attempts: &[Attempt<'_>]) -> Verdict {
         each(both_ways, |((caller, request, usual), success)| {
             let request = AcknowledgeMessageRequest { success, ..request.clone() };
             let (caller, usual) = ((*caller).clone(), usual.to_vec());
-            async move { caller.acknowledge(request).await.rejected(&usual) }
+            let (party, session) = (request.party_id.clone(), request.session_id.clone());
+            async move {
+                let rejected = caller.acknowledge(request).await.rejected(&usual);
+                rejected.map_err(|stop| stop.told(&format!("as {party:?}, of session {session:?}")))
+            }
         })
         .await?;
     }
