@@ -1,6 +1,7 @@
 //! The contract: every requirement, and the check that each has. One file a family.
 
 mod ack;
+mod arrivals;
 mod dir;
 mod dur;
 mod evt;
@@ -18,6 +19,7 @@ mod sec;
 mod ses;
 mod sts;
 mod sub;
+mod turns;
 
 use crate::requirement::{Family, Requirement};
 

@@ -1,0 +1,56 @@
+//! Messages routed one after another, as many as time allows.
+
+use std::time::Duration;
+
+use mpc_router_proto::v1::RouteMessageRequest;
+use tokio::time::Instant;
+
+use crate::outcome::Stop;
+use crate::party::{Party, Sent};
+use crate::trial::Trial;
+
+/// The time after which a check with this subject goes on with what it has.
+const TIME: Duration = Duration::from_secs(2);
+
+/// The messages that are routed however long it takes.
+const LEAST: usize = 8;
+
+/// Until when a check repeats itself: by then it has seen enough, or calls take long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    ends: Instant,
+    least: usize,
+    most: usize,
+}
+
+impl Budget {
+    /// For `most` rounds, and for fewer, down to `least`, where they take long.
+    pub(super) fn rounds(trial: &Trial, least: usize, most: usize) -> Self {
+        let time = TIME.min(Duration::from_millis(trial.timers().message_ttl_ms) / 4);
+        Self { ends: Instant::now() + time, least, most }
+    }
+
+    /// Whether there is a round after so many.
+    pub(super) fn allows(&self, done: usize) -> bool {
+        done < self.least || (done < self.most && Instant::now() < self.ends)
+    }
+}
+
+/// Routes messages that a check needs, each after the one before was accepted. Where calls take
+/// long they are fewer than `most`.
+///
+/// # Errors
+/// Without the messages the requirement cannot be checked.
+pub(super) async fn one_by_one(
+    trial: &Trial,
+    party: &Party,
+    most: usize,
+    outgoing: impl Fn(usize) -> RouteMessageRequest,
+) -> Result<Vec<Sent>, Stop> {
+    let budget = Budget::rounds(trial, LEAST.min(most), most);
+    let mut sent = Vec::new();
+    while budget.allows(sent.len()) {
+        sent.push(party.has_sent_this(outgoing(sent.len())).await?);
+    }
+    Ok(sent)
+}
