@@ -1,0 +1,111 @@
+//! SUB-5: a second subscription.
+
+use mpc_router_proto::v1::MpcMessage;
+
+use crate::families::arrivals::{acknowledge, in_order, kept, stream_of, up_to, whole};
+use crate::families::turns::one_by_one;
+use crate::feed::Feed;
+use crate::many::volume;
+use crate::outcome::{Stop, Verdict};
+use crate::party::{Party, Sent};
+use crate::trial::{Session, Trial};
+
+/// What becomes of the first stream.
+#[derive(Clone, Copy, Debug)]
+enum First {
+    GoesOn,
+    IsCancelled,
+    LosesItsConnection,
+}
+
+pub(super) async fn the_second_gets_everything(trial: Trial) -> Verdict {
+    for first in [First::GoesOn, First::IsCancelled, First::LosesItsConnection] {
+        a_second_one(&trial, first).await?;
+    }
+    one_after_the_other(&trial).await
+}
+
+/// Opens a stream and sees it alive: something is outstanding for it.
+async fn opens(
+    party: &Party,
+    session: &Session,
+    outstanding: &Sent,
+) -> Result<Feed<MpcMessage>, Stop> {
+    let mut feed = party.subscribe(session);
+    up_to(&mut feed, &[outstanding]).await?;
+    Ok(feed)
+}
+
+async fn a_second_one(trial: &Trial, first: First) -> Verdict {
+    let alice = trial.party(&format!("alice-{first:?}")).await?;
+    let (bob, cut) = trial.party_cuttable(&format!("bob-{first:?}")).await?;
+    let session = trial.session(&format!("s-{first:?}"), &[&alice, &bob]).await?;
+    let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
+    let before = alice.has_sent(&session, &[&bob], "before").await?;
+    let first_feed = opens(&bob, &session, &before).await?;
+    let elsewhere = bob.on_a_connection_of_its_own();
+    let mut second = elsewhere.subscribe(&session);
+
+    // From the opening of the second one on, with no more than its opening to wait for.
+    let sent = one_by_one(trial, &alice, 60, |turn| {
+        let to: &[&Party] = if turn % 5 == 2 { &[] } else { &[&bob] };
+        alice.outgoing(&session, to, "both open")
+    })
+    .await?;
+    let expected: Vec<_> = [&before].into_iter().chain(&sent).collect();
+    let came = up_to(&mut second, &[expected[expected.len() - 1]]).await?;
+    kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &expected))?;
+
+    // What a router does when the first one ends must not touch the second.
+    let first_feed = match first {
+        First::GoesOn => Some(first_feed),
+        First::IsCancelled => None,
+        First::LosesItsConnection => {
+            cut.throw();
+            None
+        }
+    };
+    for round in 0..2 {
+        let requests = (0..150).map(|number| {
+            let to: &[&Party] = if number % 4 == 1 { &[] } else { &[&bob] };
+            (&alice, alice.outgoing(&session, to, format!("{round}: message {number}")))
+        });
+        let mut sent = volume(trial, requests).await?;
+        sent.push(alice.has_sent(&session, &[&bob], "fence").await?);
+        let came = up_to(&mut second, &[&sent[sent.len() - 1]]).await?;
+        kept([&keeping], whole(&stream_of(&bob), &came, &sent))?;
+        // By then the target knows of the end.
+        trial.sleep(std::time::Duration::from_millis(20)).await;
+    }
+    drop(first_feed);
+    Ok(())
+}
+
+/// Stream after stream, each opened before the one before it is cancelled.
+async fn one_after_the_other(trial: &Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["chain-a", "chain-b"]).await?;
+    let session = trial.session("chain", &[&alice, &bob]).await?;
+    let mut last = alice.has_sent(&session, &[&bob], "first").await?;
+    let mut feed = opens(&bob, &session, &last).await?;
+    for round in 0..6 {
+        let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
+        let mut newer = bob.subscribe(&session);
+        let came = up_to(&mut newer, &[&last]).await?;
+        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &[&last]))?;
+        drop(feed);
+        let sent = one_by_one(trial, &alice, 10, |turn| {
+            let to: &[&Party] = if (turn + round).is_multiple_of(3) { &[] } else { &[&bob] };
+            alice.outgoing(&session, to, "chain")
+        })
+        .await?;
+        let all: Vec<_> = sent.iter().collect();
+        let came = up_to(&mut newer, &[all[all.len() - 1]]).await?;
+        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &all))?;
+        let done = [&last].into_iter().chain(&sent);
+        acknowledge([&keeping, &streamed], &bob, done).await?;
+        last = alice.has_sent(&session, &[&bob], "next").await?;
+        up_to(&mut newer, &[&last]).await?;
+        feed = newer;
+    }
+    Ok(())
+}
