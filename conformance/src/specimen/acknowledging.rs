@@ -42,10 +42,10 @@ impl State {
         };
         // ACK-7
         let message = &self.messages[number];
-        if !self.same_session(&message.content.session_id, &request.session_id)
-            && !self.has(Fault::AckIgnoresSession)
-            && !(self.has(Fault::AckWithoutSession) && request.session_id.is_empty())
-        {
+        let session_fits = self.same_session(&message.content.session_id, &request.session_id)
+            || self.has(Fault::AckIgnoresSession)
+            || (self.has(Fault::AckWithoutSession) && request.session_id.is_empty());
+        if !session_fits {
             return Err(Refusal::not_found("there is no such message in the session"));
         }
         // ACK-6

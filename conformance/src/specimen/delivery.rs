@@ -69,6 +69,10 @@ impl State {
             if delivery.delivered_at == 0 {
                 delivery.delivered_at = now;
             }
+            // RED-3: the first delivery is no retry.
+            if way == Way::Stream && twist.has(Fault::RetryCountFromOne) {
+                delivery.retries = 1;
+            }
         } else if way == Way::Poll && twist.has(Fault::PollCountsAsRetry) {
             // PND-6: polling uses up no retries.
             delivery.retries += 1;
@@ -108,6 +112,30 @@ impl State {
             }
         }
         self.take_out(number, party);
+    }
+
+    /// RED-5: what was handed out to a party that is away waits for it. Only a fault acts on it.
+    pub(super) fn reap(&mut self) {
+        if !self.has(Fault::FailsWhileAway) {
+            return;
+        }
+        let all_attempts = self.settings.ack_timeout * (self.settings.max_retries + 1);
+        for number in 0..self.messages.len() {
+            if self.messages[number].accepted.elapsed() < all_attempts {
+                break;
+            }
+            let parties: Vec<String> = self.messages[number]
+                .deliveries
+                .iter()
+                .filter(|delivery| delivery.phase == Phase::Delivered)
+                .map(|delivery| delivery.party.clone())
+                .collect();
+            for party in parties {
+                if !self.subscriptions.iter().any(|stream| stream.party == party) {
+                    self.end(number, &party, Phase::Failed);
+                }
+            }
+        }
     }
 
     /// EXP-1: what has been outstanding for `message_ttl` fails.

@@ -467,6 +467,35 @@ faults! {
     StatusWithoutId "status-without-id" kills "STS-9":
         "The answer was split from a list of answers, and lost the id that was its key."
 
+    NeverRedelivers "never-redelivers" kills "RED-1":
+        "The timer is armed when a stream opens, and not again for what is sent on it later."
+    RedeliversWithoutPayload "redelivers-without-payload" kills "RED-1":
+        "A redelivery is built from the index, which has all but the payload."
+    RedeliversTooEarly "redelivers-too-early" kills "RED-2":
+        "The timer's tick is half the time-out, and whoever is not acknowledged by the next tick is sent again."
+    RedeliversWithEachMessage "redelivers-with-each-message" kills "RED-2":
+        "The stream sends what is unacknowledged again with every new message."
+    RetryCountStuck "retry-count-stuck" kills "RED-3":
+        "The count lives in the stream's task and is never written back."
+    RetryCountFromOne "retry-count-from-one" kills "RED-3":
+        "`retry_count` counts deliveries, the first one included."
+    RedeliversForEver "redelivers-for-ever" kills "RED-4":
+        "`max_retries` is read from the configuration and compared with nothing."
+    FailsWithLastRetry "fails-with-last-retry" kills "RED-4":
+        "The last redelivery fails the delivery at once, without waiting for its acknowledgement."
+    RetriesCountWhileAway "retries-count-while-away" kills "RED-5":
+        "Attempts are counted by the clock, whether there was a stream to send on or not."
+    FailsWhileAway "fails-while-away" kills "RED-5":
+        "A reaper fails what was handed out longer ago than all retries take, stream or no stream."
+    AckAfterRetryIgnored "ack-after-retry-ignored" kills "RED-6":
+        "A redelivery is a job of its own, and the acknowledgement ends only the first one."
+    NackKeepsRetrying "nack-keeps-retrying" kills "RED-6":
+        "Only a positive acknowledgement stops the timer."
+    RedeliversToAllRecipients "redelivers-to-all-recipients" kills "RED-7":
+        "The timer belongs to the message, so one recipient's silence sends it again to all."
+    TimerStartsInQueue "timer-starts-in-queue" kills "RED-8":
+        "A delivery's time runs from when it was queued for the stream, so a slow reader loses it unread."
+
     EventsForSelectedOnly "events-for-selected-only" kills "EVT-1":
         "An event that selects nobody reaches nobody."
     EventsDebounced "events-debounced" kills "EVT-1":

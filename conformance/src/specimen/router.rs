@@ -167,6 +167,7 @@ impl Specimen {
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().expect("no decision panics");
         state.expire();
+        state.reap();
         state.notice_who_went_offline();
         state
     }

@@ -153,6 +153,7 @@ pub(super) struct Subscription {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) number: Number,
+    pub(super) queued: Instant,
     /// Not handed out before. The right specimen lets nothing wait.
     pub(super) due: Instant,
     pub(super) replayed: bool,

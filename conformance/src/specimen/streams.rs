@@ -55,6 +55,7 @@ impl State {
             }
         }
         self.heard(party);
+        self.count_missed_attempts(request);
         self.supersede(request);
         self.end_instant(&request.session_id);
 
@@ -65,7 +66,7 @@ impl State {
             .replay(request)
             .into_iter()
             .filter(|number| unless.is_none_or(|unless| *number < unless))
-            .map(|number| Waiting { number, due, replayed: true, instant: 0 })
+            .map(|number| Waiting { number, queued: now, due, replayed: true, instant: 0 })
             .collect();
         let id = self.next_stream();
         self.subscriptions.push(Subscription {
@@ -85,6 +86,24 @@ impl State {
             on_the_way: VecDeque::new(),
         });
         Ok(id)
+    }
+
+    /// RED-5: without an open stream there are no attempts, and so none is missed.
+    fn count_missed_attempts(&mut self, request: &SubscribeMessagesRequest) {
+        let open = self.subscriptions.iter().any(|stream| stream.party == request.party_id);
+        if open || !self.has(Fault::RetriesCountWhileAway) {
+            return;
+        }
+        let (patience, most) = (self.settings.ack_timeout, self.settings.max_retries);
+        for number in self.replay(request) {
+            let message = &mut self.messages[number];
+            let missed = message.accepted.elapsed().as_millis() / patience.as_millis().max(1);
+            if let Some(delivery) = message.delivery_mut(&request.party_id)
+                && delivery.phase == Phase::Delivered
+            {
+                delivery.retries = u32::try_from(missed).unwrap_or(most).min(most);
+            }
+        }
     }
 
     /// What becomes of the party's earlier streams of the session: unspecified (SUB-5). Here they
@@ -177,7 +196,8 @@ impl State {
         let due = self.due(at, number);
         let content = &self.messages[number].content;
         let instant = self.session(&content.session_id).map_or(0, |session| session.instant.count);
-        let waiting = Waiting { number, due, replayed: false, instant };
+        let queued = Instant::now();
+        let waiting = Waiting { number, queued, due, replayed: false, instant };
         let sorts_itself =
             self.has(Fault::RecipientsSortByName) || self.is(Variant::RecipientsOrderForThemselves);
         let place = if sorts_itself { self.place_in_instant(at, &waiting) } else { None };
@@ -299,6 +319,11 @@ impl State {
             let next = stream.queue.iter().position(|waiting| waiting.due <= now)?;
             let waiting = stream.queue.remove(next)?;
             let party = stream.party.clone();
+            // RED-8: what is in the queue is not sent yet.
+            let all_attempts = self.settings.ack_timeout * (self.settings.max_retries + 1);
+            if self.has(Fault::TimerStartsInQueue) && now - waiting.queued > all_attempts {
+                self.end(waiting.number, &party, Phase::Failed);
+            }
             // SUB-4, ACK-9: not what has been acknowledged meanwhile.
             if self.is_outstanding(waiting.number, &party)
                 || (waiting.replayed && self.comes_in_spite_of_its_ack(waiting.number, &party))
@@ -334,11 +359,7 @@ impl State {
             let stream = &mut self.subscriptions[at];
             let party = stream.party.clone();
             let (due, number) = *stream.unacknowledged.front()?;
-            let phase = self.messages[number].delivery(&party)?.phase;
-            // RED-6, ACK-9: an acknowledgement ends the attempts.
-            if !self.is_outstanding(number, &party)
-                && !(self.has(Fault::RedeliversAcknowledged) && phase == Phase::Acknowledged)
-            {
+            if self.attempts_are_over(number, &party) {
                 self.subscriptions[at].unacknowledged.pop_front();
                 continue;
             }
@@ -346,20 +367,62 @@ impl State {
                 return None;
             }
             self.subscriptions[at].unacknowledged.pop_front();
-            if phase == Phase::Acknowledged {
-                return Some(number);
-            }
-            let max_retries = self.settings.max_retries;
+            let (max_retries, twist) = (self.settings.max_retries, self.twist.clone());
             let delivery = self.messages[number].delivery_mut(&party)?;
             // RED-4
-            if delivery.retries >= max_retries {
+            if delivery.retries >= max_retries && !twist.has(Fault::RedeliversForEver) {
                 self.end(number, &party, Phase::Failed);
                 continue;
             }
             // RED-3
-            delivery.retries += 1;
+            if !twist.has(Fault::RetryCountStuck) {
+                delivery.retries += 1;
+            }
+            let last = delivery.retries == max_retries;
+            if last && twist.has(Fault::FailsWithLastRetry) {
+                self.end(number, &party, Phase::Failed);
+            }
             self.subscriptions[at].redelivered = true;
+            self.redeliver_to_others(number, &party);
             return Some(number);
+        }
+    }
+
+    /// RED-6, ACK-9: an acknowledgement ends the attempts.
+    fn attempts_are_over(&self, number: Number, party: &str) -> bool {
+        if self.is_outstanding(number, party) {
+            return false;
+        }
+        let goes_on = self.messages[number].delivery(party).is_some_and(|delivery| {
+            let left = delivery.retries < self.settings.max_retries;
+            match delivery.phase {
+                Phase::Acknowledged => {
+                    (self.has(Fault::RedeliversAcknowledged) && delivery.retries == 0)
+                        || (self.has(Fault::AckAfterRetryIgnored) && left && delivery.retries > 0)
+                }
+                Phase::Failed => self.has(Fault::NackKeepsRetrying) && left,
+                Phase::Pending | Phase::Delivered => false,
+            }
+        });
+        !goes_on
+    }
+
+    /// RED-7: one party's silence concerns no other.
+    fn redeliver_to_others(&mut self, number: Number, party: &str) {
+        if !self.has(Fault::RedeliversToAllRecipients) {
+            return;
+        }
+        let recipients: Vec<String> =
+            self.messages[number].deliveries.iter().map(|d| d.party.clone()).collect();
+        let session = self.messages[number].content.session_id.clone();
+        for stream in &mut self.subscriptions {
+            if stream.party != party
+                && stream.session == session
+                && recipients.contains(&stream.party)
+            {
+                stream.again = Some(number);
+                stream.wake();
+            }
         }
     }
 
@@ -369,29 +432,38 @@ impl State {
         let newest = !self.subscriptions[at + 1..]
             .iter()
             .any(|newer| newer.party == stream.party && newer.session == stream.session);
-        newest && !self.is(Variant::NoRedelivery)
+        newest && !self.is(Variant::NoRedelivery) && !self.has(Fault::NeverRedelivers)
     }
 
     /// Hands a message out on the stream.
     fn write(&mut self, at: usize, number: Number) -> MpcMessage {
         let now = Instant::now();
         let party = self.subscriptions[at].party.clone();
-        let content = self.hand_out(number, &party, Way::Stream);
-        let outstanding = self.is_outstanding(number, &party);
-        let due = now + self.settings.ack_timeout;
+        let mut content = self.hand_out(number, &party, Way::Stream);
+        let over = self.attempts_are_over(number, &party);
+        let again = self.messages[number].delivery(&party).is_some_and(|d| d.retries > 0);
+        if again && self.has(Fault::RedeliversWithoutPayload) {
+            content.payload.clear();
+        }
+        let mut patience = self.settings.ack_timeout;
+        if self.has(Fault::RedeliversTooEarly) {
+            patience /= 2;
+        }
+        let due = now + patience;
         let pause =
             self.is(Variant::JitteryDelivery).then(|| self.random_ms(8)).map(|pause| now + pause);
         let again = self.subscriptions[at].last.filter(|last| {
-            // ACK-9: what was acknowledged is not sent again.
-            self.has(Fault::BatchNotTrimmed)
-                && *last != number
-                && self.messages[*last]
-                    .delivery(&party)
-                    .is_some_and(|delivery| delivery.phase == Phase::Acknowledged)
+            *last != number
+                && self.messages[*last].delivery(&party).is_some_and(|last| match last.phase {
+                    // ACK-9: what was acknowledged is not sent again.
+                    Phase::Acknowledged => self.has(Fault::BatchNotTrimmed),
+                    // RED-2: nor what there still is time for.
+                    _ => self.has(Fault::RedeliversWithEachMessage),
+                })
         });
 
         let stream = &mut self.subscriptions[at];
-        if outstanding {
+        if !over {
             stream.unacknowledged.push_back((due, number));
         }
         stream.active_at = now;

@@ -1,0 +1,245 @@
+//! Every fault shows: a story of its family comes out otherwise than with the right specimen.
+//!
+//! That is less than what a check does, and asks less: it proves that what is planted takes effect
+//! and can be seen from outside. The stories are also what shows that a run is the same every time.
+
+mod acknowledging;
+mod events;
+mod listing;
+mod ordering;
+mod parties;
+mod routing;
+mod streams;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::time::Duration;
+
+use mpc_router_proto::v1::{GetMessageStatusResponse, MpcMessage, SessionEvent};
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use super::world::{BEGIN, QUIET, Rejected, Then, drain_for};
+use crate::specimen::{Fault, Twist};
+
+/// What was seen, line by line, with identifiers and times made comparable.
+#[derive(Default)]
+struct Story {
+    lines: Vec<String>,
+    ids: BTreeMap<String, usize>,
+}
+
+impl Story {
+    fn tell(&mut self, what: &str, seen: impl Debug) {
+        self.lines.push(format!("{what}: {seen:?}"));
+    }
+
+    /// The identifiers, numbered in the order seen.
+    fn id(&mut self, id: &str) -> String {
+        if id.is_empty() {
+            return "no id".to_owned();
+        }
+        let next = self.ids.len() + 1;
+        format!("#{}", self.ids.entry(id.to_owned()).or_insert(next))
+    }
+
+    fn routed(&mut self, what: &str, answer: &Result<String, Rejected>) -> String {
+        match answer {
+            Ok(id) => {
+                let number = self.id(id);
+                self.tell(what, number);
+                id.clone()
+            }
+            Err(rejected) => {
+                self.tell(what, rejected);
+                String::new()
+            }
+        }
+    }
+
+    fn messages(&mut self, what: &str, messages: &[MpcMessage]) {
+        for message in messages {
+            let id = self.id(&message.message_id);
+            self.lines.push(format!(
+                "{what}: {id} {} {} broadcast {} round {} {:?} {} bytes {:?} at {}",
+                message.session_id,
+                message.from_party,
+                message.is_broadcast,
+                message.round_number,
+                message.message_type,
+                message.payload.len(),
+                &message.payload[..message.payload.len().min(30)],
+                at(message.created_at),
+            ));
+        }
+        self.tell(what, messages.len());
+    }
+
+    fn polled(&mut self, what: &str, answer: &Result<Vec<MpcMessage>, Rejected>) {
+        match answer {
+            Ok(messages) => self.messages(what, messages),
+            Err(rejected) => self.tell(what, rejected),
+        }
+    }
+
+    async fn stream(&mut self, what: &str, stream: &mut Streaming<MpcMessage>) -> Vec<MpcMessage> {
+        let (messages, then) = drain_for(stream, QUIET).await;
+        self.messages(what, &messages);
+        if then != Then::Open {
+            self.tell(what, then);
+        }
+        messages
+    }
+
+    async fn events(&mut self, what: &str, stream: &mut Streaming<SessionEvent>) {
+        let (events, then) = drain_for(stream, QUIET).await;
+        for event in events {
+            let given = ["given", "x"].contains(&event.event_id.as_str());
+            let id = if given { event.event_id.clone() } else { self.id(&event.event_id) };
+            let mut tokens: Vec<_> = event.join_tokens.iter().collect();
+            tokens.sort();
+            let line = format!(
+                "{what}: {id} {:?} {:?} {}/{} {:?} {tokens:?} {:?} at {} until {}",
+                event.event_type,
+                event.session_id,
+                event.threshold_t,
+                event.threshold_n,
+                event.selected_parties,
+                event.message_hash,
+                at(event.created_at),
+                event.expires_at,
+            );
+            self.lines.push(line);
+        }
+        self.tell(what, then);
+    }
+
+    fn status(&mut self, what: &str, answer: &Result<GetMessageStatusResponse, Rejected>) {
+        let status = match answer {
+            Ok(status) => status,
+            Err(rejected) => return self.tell(what, rejected),
+        };
+        let id = self.id(&status.message_id);
+        self.lines
+            .push(format!("{what}: {id} {:?} all {}", status.session_id, status.all_acknowledged));
+        for entry in &status.deliveries {
+            self.lines.push(format!(
+                "{what}: {} {} delivered {} acknowledged {} retries {}",
+                entry.party_id,
+                entry.status,
+                at(entry.delivered_at),
+                at(entry.acknowledged_at),
+                entry.retry_count,
+            ));
+        }
+    }
+}
+
+/// A time since the world began, where it is one.
+fn at(unix_ms: i64) -> String {
+    if unix_ms == 0 { "never".to_owned() } else { format!("{:+}", unix_ms - BEGIN) }
+}
+
+type Telling = Pin<Box<dyn Future<Output = Story>>>;
+
+/// The faults that show only after many messages, or with many parties.
+const VOLUME: [Fault; 10] = [
+    Fault::DirectoryPageOf50,
+    Fault::PendingCappedAt100,
+    Fault::OfflineMailboxOf100,
+    Fault::DropsAfterThe50th,
+    Fault::MulticastBeyond50Lost,
+    Fault::ReplayOf50,
+    Fault::WindowOf100,
+    Fault::PollPageOf100,
+    Fault::HundredthAckLost,
+    Fault::StatusBeyond50Cut,
+];
+
+/// The faults that show only when a stream has run for long.
+const ENDURANCE: [Fault; 2] = [Fault::SwapsOnceIn100, Fault::StreamDriesUpAfter500];
+
+/// In whose story a fault shows: its family's, or that of volume.
+fn chapter(fault: Fault) -> &'static str {
+    if ENDURANCE.contains(&fault) {
+        return "endurance";
+    }
+    if VOLUME.contains(&fault) {
+        "volume"
+    } else {
+        fault.kills().split('-').next().unwrap_or_default()
+    }
+}
+
+fn story_of(chapter: &str, twist: Twist) -> Telling {
+    match chapter {
+        "REG" => Box::pin(parties::registration(twist)),
+        "DIR" => Box::pin(parties::directory(twist)),
+        "HB" => Box::pin(parties::heartbeats(twist)),
+        "RTE" => Box::pin(routing::routing(twist)),
+        "ORD" => Box::pin(ordering::ordering(twist)),
+        "SUB" => Box::pin(streams::subscriptions(twist)),
+        "RED" => Box::pin(streams::redelivery(twist)),
+        "PND" => Box::pin(listing::polling(twist)),
+        "STS" => Box::pin(listing::status(twist)),
+        "ACK" => Box::pin(acknowledging::acknowledging(twist)),
+        "EVT" => Box::pin(events::events(twist)),
+        "volume" => Box::pin(volume::volume(twist)),
+        "endurance" => Box::pin(volume::endurance(twist)),
+        _ => panic!("no story of {chapter}"),
+    }
+}
+
+/// Tells a story. It must come to its end: a fault that hangs is worth nothing.
+async fn tell(chapter: &str, twist: Twist) -> Vec<String> {
+    let story = timeout(Duration::from_secs(600), story_of(chapter, twist.clone())).await;
+    story.unwrap_or_else(|_| panic!("{chapter} hangs with {twist:?}")).lines
+}
+
+/// Tells a story twice without and once with each of its faults.
+async fn every_fault_shows(of: &str) {
+    let right = tell(of, Twist::none()).await;
+    assert_eq!(right, tell(of, Twist::none()).await, "not the same every time");
+    let mut hidden = Vec::new();
+    for fault in Fault::ALL {
+        if chapter(*fault) == of && tell(of, Twist::from(*fault)).await == right {
+            hidden.push(fault.name());
+        }
+    }
+    assert!(hidden.is_empty(), "not seen in\n{}\n{hidden:?}", right.join("\n"));
+}
+
+macro_rules! chapters {
+    ($($test:ident $chapter:literal)*) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $test() {
+            every_fault_shows($chapter).await;
+        })*
+
+        #[test]
+        fn no_fault_is_left_out() {
+            let told = [$($chapter),*];
+            for fault in Fault::ALL {
+                assert!(told.contains(&chapter(*fault)), "{fault}");
+            }
+        }
+    };
+}
+
+chapters! {
+    faults_of_registration_show "REG"
+    faults_of_the_directory_show "DIR"
+    faults_of_heartbeats_show "HB"
+    faults_of_routing_show "RTE"
+    faults_of_ordering_show "ORD"
+    faults_of_subscriptions_show "SUB"
+    faults_of_redelivery_show "RED"
+    faults_of_polling_show "PND"
+    faults_of_acknowledging_show "ACK"
+    faults_of_status_show "STS"
+    faults_of_events_show "EVT"
+    faults_of_volume_show "volume"
+    faults_of_endurance_show "endurance"
+}

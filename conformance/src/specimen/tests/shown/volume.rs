@@ -1,0 +1,54 @@
+//! What shows only after many.
+
+use tokio::time::sleep;
+
+use super::super::world::{QUIET, World, drain, texts};
+use super::Story;
+use crate::specimen::Twist;
+
+pub(super) async fn volume(twist: Twist) -> Story {
+    let mut story = Story::default();
+    let world = World::with(twist, &["a", "b"]).await;
+    let names: Vec<String> = (0..60).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for name in &names {
+        world.register(name, "temporary", None).await.unwrap();
+    }
+    story.tell("parties", world.directory("", false).await.unwrap().total_count);
+
+    // To many.
+    world.announce("large", &names).await;
+    for to in [&[], &names[..]] {
+        let id = story.routed("to 60", &world.route("large", "a", to, "text").await);
+        story.status("to 60", &world.status("large", &id).await);
+        for name in &names {
+            story.tell("acknowledged", world.ack("large", name, &id, true).await);
+        }
+        story.status("to 60", &world.status("large", &id).await);
+    }
+
+    // Many, to one that is away, and then to its stream.
+    sleep(QUIET * 20).await;
+    for number in 0..120 {
+        world.route("s", "a", &["b"], format!("{number}")).await.unwrap();
+    }
+    story.tell("polled", texts(&world.poll("s", "b", 0).await.unwrap()));
+    story.tell("waiting", world.pending("b").await);
+    let mut b = world.open("s", "b").await.unwrap();
+    story.tell("replayed", texts(&drain(&mut b).await));
+    story
+}
+
+pub(super) async fn endurance(twist: Twist) -> Story {
+    let mut story = Story::default();
+    let world = World::with(twist, &["a", "b"]).await;
+    let mut b = world.open("s", "b").await.unwrap();
+    for number in 0..75 {
+        let batch = (0..7).map(|one| format!("{}", 7 * number + one));
+        for text in batch {
+            world.route("s", "a", &["b"], text).await.unwrap();
+        }
+        story.tell("live", texts(&drain(&mut b).await));
+    }
+    story
+}

@@ -1,0 +1,297 @@
+//! A specimen behind an in-memory connection on a paused clock, and short words for its calls.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use mpc_router_proto::v1::{
+    AcknowledgeMessageRequest, GetMessageStatusRequest, GetMessageStatusResponse,
+    GetPendingMessagesRequest, GetRegisteredPartiesRequest, GetRegisteredPartiesResponse,
+    HeartbeatRequest, HeartbeatResponse, MpcMessage, NotificationChannel,
+    PublishSessionEventRequest, RegisterPartyRequest, RegisterPartyResponse, RouteMessageRequest,
+    SessionEvent, SubscribeMessagesRequest, SubscribeSessionEventsRequest,
+};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Code, Status, Streaming};
+
+use crate::specimen::{Settings, Specimen, Twist};
+
+pub(super) const MIB: usize = 1024 * 1024;
+
+/// The Unix time at which every world begins, in milliseconds.
+pub(super) const BEGIN: i64 = 1_800_000_000_957;
+
+/// Long enough for all that a specimen does by itself short of a redelivery.
+pub(super) const QUIET: Duration = Duration::from_millis(100);
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        heartbeat_timeout: Duration::from_millis(1500),
+        ack_timeout: Duration::from_millis(400),
+        max_retries: 3,
+        message_ttl: Duration::from_secs(6),
+        max_payload: 2 * MIB,
+        seed: 7,
+    }
+}
+
+/// Why a call was rejected: a status code, or `None` for `success = false`.
+pub(super) type Rejected = Option<Code>;
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) client: MessageRouterClient<Channel>,
+    pub(super) channel: Channel,
+    connections: mpsc::UnboundedSender<DuplexStream>,
+}
+
+impl World {
+    pub(super) async fn of(twist: impl Into<Twist>) -> Self {
+        let begin = SystemTime::UNIX_EPOCH + Duration::from_millis(BEGIN.unsigned_abs());
+        let service = Specimen::at(begin, settings(), twist).into_service();
+        let (connections, incoming) = mpsc::unbounded_channel::<DuplexStream>();
+        let incoming = UnboundedReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
+        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        let channel = connect(&connections).await;
+        Self { client: MessageRouterClient::new(channel.clone()), channel, connections }
+    }
+
+    /// A world of `parties`, registered as persistent, and one session `s` with all of them.
+    pub(super) async fn with(twist: impl Into<Twist>, parties: &[&str]) -> Self {
+        let world = Self::of(twist).await;
+        for party in parties {
+            world.register(party, "persistent", None).await.expect("a new party registers");
+        }
+        world.announce("s", parties).await;
+        world
+    }
+
+    pub(super) async fn announce(&self, session: &str, members: &[&str]) {
+        self.publish(SessionEvent {
+            event_type: "session_started".to_owned(),
+            session_id: session.to_owned(),
+            selected_parties: names(members),
+            ..SessionEvent::default()
+        })
+        .await
+        .expect("a session is announced");
+    }
+
+    pub(super) async fn register(
+        &self,
+        party: &str,
+        role: &str,
+        notification: Option<NotificationChannel>,
+    ) -> Result<RegisterPartyResponse, Rejected> {
+        let request = RegisterPartyRequest {
+            party_id: party.to_owned(),
+            party_role: role.to_owned(),
+            version: "1".to_owned(),
+            notification,
+        };
+        accepted(self.client.clone().register_party(request).await, |answer| answer.success)
+    }
+
+    pub(super) async fn heartbeat(
+        &self,
+        party: &str,
+        timestamp: i64,
+    ) -> Result<HeartbeatResponse, Rejected> {
+        let request = HeartbeatRequest { party_id: party.to_owned(), timestamp };
+        accepted(self.client.clone().heartbeat(request).await, |answer| answer.success)
+    }
+
+    pub(super) async fn pending(&self, party: &str) -> i32 {
+        self.heartbeat(party, 0).await.expect("the party is known").pending_messages
+    }
+
+    pub(super) async fn directory(
+        &self,
+        role: &str,
+        only_online: bool,
+    ) -> Result<GetRegisteredPartiesResponse, Rejected> {
+        let request = GetRegisteredPartiesRequest { role_filter: role.to_owned(), only_online };
+        accepted(self.client.clone().get_registered_parties(request).await, |_| true)
+    }
+
+    pub(super) async fn send(&self, request: RouteMessageRequest) -> Result<String, Rejected> {
+        accepted(self.client.clone().route_message(request).await, |answer| answer.success)
+            .map(|answer| answer.message_id)
+    }
+
+    /// Routes a message of type `type` and round 1.
+    pub(super) async fn route(
+        &self,
+        session: &str,
+        from: &str,
+        to: &[&str],
+        payload: impl Into<Bytes>,
+    ) -> Result<String, Rejected> {
+        self.send(message(session, from, to, payload)).await
+    }
+
+    pub(super) async fn open(
+        &self,
+        session: &str,
+        party: &str,
+    ) -> Result<Streaming<MpcMessage>, Rejected> {
+        let request =
+            SubscribeMessagesRequest { session_id: session.to_owned(), party_id: party.to_owned() };
+        // A stream that is not read takes the window of its whole connection: each has its own.
+        let mut client = MessageRouterClient::new(connect(&self.connections).await)
+            .max_decoding_message_size(4 * MIB);
+        accepted(client.subscribe_messages(request).await, |_| true)
+    }
+
+    pub(super) async fn poll(
+        &self,
+        session: &str,
+        party: &str,
+        after_timestamp: i64,
+    ) -> Result<Vec<MpcMessage>, Rejected> {
+        let request = GetPendingMessagesRequest {
+            session_id: session.to_owned(),
+            party_id: party.to_owned(),
+            after_timestamp,
+        };
+        let pending = self.limitless().get_pending_messages(request).await;
+        accepted(pending, |_| true).map(|answer| answer.messages)
+    }
+
+    pub(super) async fn ack(
+        &self,
+        session: &str,
+        party: &str,
+        message_id: &str,
+        success: bool,
+    ) -> Result<(), Rejected> {
+        let request = AcknowledgeMessageRequest {
+            message_id: message_id.to_owned(),
+            party_id: party.to_owned(),
+            session_id: session.to_owned(),
+            success,
+            error_message: String::new(),
+        };
+        accepted(self.client.clone().acknowledge_message(request).await, |answer| answer.success)
+            .map(|_| ())
+    }
+
+    pub(super) async fn status(
+        &self,
+        session: &str,
+        message_id: &str,
+    ) -> Result<GetMessageStatusResponse, Rejected> {
+        let request = GetMessageStatusRequest {
+            message_id: message_id.to_owned(),
+            session_id: session.to_owned(),
+        };
+        accepted(self.client.clone().get_message_status(request).await, |_| true)
+    }
+
+    pub(super) async fn publish(&self, event: SessionEvent) -> Result<i32, Rejected> {
+        self.publish_this(Some(event)).await
+    }
+
+    pub(super) async fn publish_this(&self, event: Option<SessionEvent>) -> Result<i32, Rejected> {
+        let request = PublishSessionEventRequest { event };
+        accepted(self.client.clone().publish_session_event(request).await, |answer| answer.success)
+            .map(|answer| answer.subscriber_count)
+    }
+
+    pub(super) async fn listen(
+        &self,
+        party: &str,
+        event_types: &[&str],
+    ) -> Result<Streaming<SessionEvent>, Rejected> {
+        let request = SubscribeSessionEventsRequest {
+            party_id: party.to_owned(),
+            event_types: names(event_types),
+        };
+        accepted(self.client.clone().subscribe_session_events(request).await, |_| true)
+    }
+
+    /// A client that receives as much as the contract asks it to.
+    pub(super) fn limitless(&self) -> MessageRouterClient<Channel> {
+        self.client.clone().max_decoding_message_size(4 * MIB)
+    }
+}
+
+async fn connect(connections: &mpsc::UnboundedSender<DuplexStream>) -> Channel {
+    let connections = connections.clone();
+    Endpoint::from_static("http://specimen.test")
+        .connect_with_connector(tower::service_fn(move |_| {
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            let sent = connections.send(theirs);
+            async move { sent.map(|()| TokioIo::new(ours)).map_err(std::io::Error::other) }
+        }))
+        .await
+        .expect("the specimen listens")
+}
+
+fn accepted<T>(
+    result: Result<tonic::Response<T>, Status>,
+    success: impl Fn(&T) -> bool,
+) -> Result<T, Rejected> {
+    match result.map(tonic::Response::into_inner) {
+        Ok(answer) if success(&answer) => Ok(answer),
+        Ok(_) => Err(None),
+        Err(status) => Err(Some(status.code())),
+    }
+}
+
+pub(super) fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+pub(super) fn message(
+    session: &str,
+    from: &str,
+    to: &[&str],
+    payload: impl Into<Bytes>,
+) -> RouteMessageRequest {
+    RouteMessageRequest {
+        session_id: session.to_owned(),
+        from_party: from.to_owned(),
+        to_parties: names(to),
+        round_number: 1,
+        message_type: "type".to_owned(),
+        payload: payload.into(),
+    }
+}
+
+/// How a stream stands after all that came until it was silent for `quiet`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Open,
+    Ended,
+    Failed(Code),
+}
+
+/// What comes on a stream until it is silent for `quiet`.
+pub(super) async fn drain_for<T>(stream: &mut Streaming<T>, quiet: Duration) -> (Vec<T>, Then) {
+    let mut items = Vec::new();
+    loop {
+        match timeout(quiet, stream.message()).await {
+            Err(_) => return (items, Then::Open),
+            Ok(Ok(Some(item))) => items.push(item),
+            Ok(Ok(None)) => return (items, Then::Ended),
+            Ok(Err(status)) => return (items, Then::Failed(status.code())),
+        }
+    }
+}
+
+/// What comes on a stream at once.
+pub(super) async fn drain<T>(stream: &mut Streaming<T>) -> Vec<T> {
+    drain_for(stream, QUIET).await.0
+}
+
+/// The payloads, as text.
+pub(super) fn texts(messages: &[MpcMessage]) -> Vec<String> {
+    messages.iter().map(|message| String::from_utf8_lossy(&message.payload).into_owned()).collect()
+}
