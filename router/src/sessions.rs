@@ -178,3 +178,65 @@ impl Sessions {
         drop(cell);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mpc_router_core::{MessageId, Route};
+
+    use super::*;
+    use crate::log::MemoryLog;
+
+    fn sessions() -> Arc<Sessions> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
+        let clock = Arc::new(Clock::start());
+        Arc::new(Sessions::new(Arc::new(MemoryLog), clock, events, stopping))
+    }
+
+    fn count(sessions: &Sessions) -> usize {
+        sessions.shards.iter().map(|shard| shard.read().unwrap().len()).sum()
+    }
+
+    fn party(name: &str) -> PartyId {
+        PartyId::parse(name).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_in_which_nothing_happened_is_forgotten() {
+        let sessions = sessions();
+        let id = SessionId::parse("s").unwrap();
+        sessions.call(&id, |session, _| session.outstanding(&party("p"))).await.unwrap();
+        assert_eq!(count(&sessions), 0);
+        let (cell, stream) = sessions.subscribe(&id, party("p")).unwrap();
+        assert_eq!(count(&sessions), 1);
+        sessions.call(&id, |session, _| session.outstanding(&party("p"))).await.unwrap();
+        assert_eq!(count(&sessions), 1);
+        sessions.unsubscribe(cell, stream);
+        assert_eq!(count(&sessions), 0);
+        let route = Route { id: MessageId(1), from: party("q"), to: vec![party("p")], size: 9 };
+        let routed = sessions
+            .call(&id, |session, now| session.handle_route(now, route, |_| "x".into()))
+            .await;
+        routed.unwrap().unwrap();
+        assert_eq!(count(&sessions), 1, "what happened is kept");
+        assert_eq!(sessions.outstanding(&party("p")).await, Ok(1));
+    }
+
+    #[test]
+    fn whoever_has_it_last_forgets_it() {
+        let sessions = sessions();
+        let id = SessionId::parse("s").unwrap();
+        std::thread::scope(|scope| {
+            for name in ["p", "q", "r", "s"] {
+                let (sessions, id) = (&sessions, &id);
+                scope.spawn(move || {
+                    for _ in 0..2_000 {
+                        let (cell, stream) = sessions.subscribe(id, party(name)).unwrap();
+                        sessions.unsubscribe(cell, stream);
+                    }
+                });
+            }
+        });
+        assert_eq!(count(&sessions), 0);
+    }
+}

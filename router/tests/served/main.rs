@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what goes wrong here is a failed test")]
 
 mod events;
+mod frames;
 mod late_log;
 mod parties;
 mod polls;
