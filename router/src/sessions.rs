@@ -34,20 +34,32 @@ pub(crate) struct Around {
     pub(crate) events: Arc<EventStreams>,
     /// Raised once, before every stream is woken.
     pub(crate) stopping: Arc<AtomicBool>,
-    pub(crate) mailboxes: Mailboxes,
+    pub(crate) counted: Counted,
 }
 
-/// In which sessions a party has a mailbox. It grows with each session that a party takes part in,
-/// not with its messages.
+/// Which sessions may have something for a party: all that have, and some in which it was taken since
+/// the party's last heartbeat. So a heartbeat costs what is going on, not what ever was, and a message
+/// of a session that is counted already touches nothing here.
 #[derive(Debug, Default)]
-pub(crate) struct Mailboxes {
+pub(crate) struct Counted {
     sessions: RwLock<BTreeMap<PartyId, BTreeSet<SessionId>>>,
 }
 
-impl Mailboxes {
-    pub(crate) fn opened(&self, party: PartyId, session: SessionId) {
+impl Counted {
+    /// To be called with the session locked, as [`remove`](Self::remove) is, so that they agree.
+    pub(crate) fn add(&self, party: PartyId, session: SessionId) {
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         sessions.entry(party).or_default().insert(session);
+    }
+
+    pub(crate) fn remove(&self, party: &PartyId, session: &SessionId) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = sessions.get_mut(party) {
+            counted.remove(session);
+            if counted.is_empty() {
+                sessions.remove(party);
+            }
+        }
     }
 
     fn of(&self, party: &PartyId) -> Vec<SessionId> {
@@ -63,7 +75,7 @@ impl Sessions {
         events: Arc<EventStreams>,
         stopping: Arc<AtomicBool>,
     ) -> Self {
-        let around = Around { log, clock, events, stopping, mailboxes: Mailboxes::default() };
+        let around = Around { log, clock, events, stopping, counted: Counted::default() };
         Self {
             shards: (0..limits::SESSION_SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
@@ -89,17 +101,15 @@ impl Sessions {
             }
             acted
         };
-        if let Some(commit) = acted.commit {
-            commit.safe().await?;
-        }
-        Ok(acted.outcome)
+        acted.safe().await
     }
 
     /// How many deliveries of a party are outstanding, over all its sessions (HB-4).
     pub(crate) async fn outstanding(&self, party: &PartyId) -> Result<usize, Lost> {
         let mut outstanding = 0;
-        for session in self.around.mailboxes.of(party) {
-            outstanding += self.call(&session, |session, _| session.outstanding(party)).await?;
+        for session in self.around.counted.of(party) {
+            let tallied = self.cell(&session).tally(party)?;
+            outstanding += tallied.safe().await?;
         }
         Ok(outstanding)
     }
@@ -181,7 +191,7 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
-    use mpc_router_core::{MessageId, Route};
+    use mpc_router_core::{Acknowledge, MessageId, Route};
 
     use super::*;
     use crate::log::MemoryLog;
@@ -205,11 +215,11 @@ mod tests {
     async fn a_session_in_which_nothing_happened_is_forgotten() {
         let sessions = sessions();
         let id = SessionId::parse("s").unwrap();
-        sessions.call(&id, |session, _| session.outstanding(&party("p"))).await.unwrap();
+        sessions.call(&id, |session, _| session.handle_tally(&party("p"))).await.unwrap();
         assert_eq!(count(&sessions), 0);
         let (cell, stream) = sessions.subscribe(&id, party("p")).unwrap();
         assert_eq!(count(&sessions), 1);
-        sessions.call(&id, |session, _| session.outstanding(&party("p"))).await.unwrap();
+        sessions.call(&id, |session, _| session.handle_tally(&party("p"))).await.unwrap();
         assert_eq!(count(&sessions), 1);
         sessions.unsubscribe(cell, stream);
         assert_eq!(count(&sessions), 0);
@@ -220,6 +230,27 @@ mod tests {
         routed.unwrap().unwrap();
         assert_eq!(count(&sessions), 1, "what happened is kept");
         assert_eq!(sessions.outstanding(&party("p")).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_session_is_counted_while_it_has_something() {
+        let sessions = sessions();
+        let (id, p) = (SessionId::parse("s").unwrap(), party("p"));
+        for message in [1, 2].map(MessageId) {
+            let route = Route { id: message, from: party("q"), to: vec![p.clone()], size: 9 };
+            let routed = sessions
+                .call(&id, |session, now| session.handle_route(now, route, |_| "x".into()))
+                .await;
+            routed.unwrap().unwrap();
+            assert_eq!(sessions.outstanding(&p).await, Ok(1));
+            assert_eq!(sessions.around.counted.of(&p), std::slice::from_ref(&id));
+            let acknowledge = Acknowledge { message, party: p.clone(), success: true };
+            let acknowledged =
+                sessions.call(&id, |session, now| session.handle_acknowledge(now, acknowledge));
+            acknowledged.await.unwrap().unwrap();
+            assert_eq!(sessions.outstanding(&p).await, Ok(0));
+            assert!(sessions.around.counted.of(&p).is_empty());
+        }
     }
 
     #[test]

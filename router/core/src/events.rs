@@ -42,11 +42,12 @@ impl std::error::Error for EventStreamError {}
 /// queue grow to `backlog` events is ended once it has read them: it is told, rather than left with a
 /// gap.
 ///
-/// Invariant: no queue is longer than `backlog`.
+/// Invariant: no queue is longer than `backlog`; `by_party` names each stream once.
 #[derive(Debug)]
 pub struct Events {
     backlog: usize,
     streams: BTreeMap<StreamId, EventStream>,
+    by_party: BTreeMap<PartyId, BTreeSet<StreamId>>,
     effects: VecDeque<EventEffect>,
 }
 
@@ -62,20 +63,21 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn wants(&self, announcement: &Announcement) -> bool {
-        let Announcement { kind, members, .. } = announcement;
-        // EVT-2.
-        let right_kind = self.kinds.is_empty() || self.kinds.contains(kind);
-        // EVT-1, EVT-12: an event is for those selected, or for all if nobody is.
-        let concerned = members.is_empty() || members.contains(&self.party);
-        right_kind && concerned
+    /// EVT-2.
+    fn wants(&self, kind: &EventKind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(kind)
     }
 }
 
 impl Events {
     /// Nobody listens. `backlog` is the number of events that a stream may lag behind.
     pub fn new(backlog: usize) -> Self {
-        Self { backlog, streams: BTreeMap::new(), effects: VecDeque::new() }
+        Self {
+            backlog,
+            streams: BTreeMap::new(),
+            by_party: BTreeMap::new(),
+            effects: VecDeque::new(),
+        }
     }
 
     /// Opens a stream of the events that concern `party`, of these kinds or, with none named, of
@@ -89,6 +91,7 @@ impl Events {
         party: PartyId,
         kinds: impl IntoIterator<Item = EventKind>,
     ) {
+        self.by_party.entry(party.clone()).or_default().insert(stream);
         let kinds = kinds.into_iter().collect();
         let opened =
             EventStream { party, kinds, queue: VecDeque::new(), lagged: false, idle: false };
@@ -100,7 +103,14 @@ impl Events {
     /// Closes a stream; one that has ended already is no matter.
     pub fn handle_unsubscribe(&mut self, stream: StreamId) {
         // EVT-11: from here on nothing counts it.
-        self.streams.remove(&stream);
+        if let Some(closed) = self.streams.remove(&stream)
+            && let Some(streams) = self.by_party.get_mut(&closed.party)
+        {
+            streams.remove(&stream);
+            if streams.is_empty() {
+                self.by_party.remove(&closed.party);
+            }
+        }
         self.check();
     }
 
@@ -112,14 +122,22 @@ impl Events {
         announcement: &Announcement,
         content_for: impl Fn(&PartyId) -> Content,
     ) -> usize {
+        let Announcement { kind, members, .. } = announcement;
         let mut reached = BTreeSet::new();
-        for (&id, stream) in &mut self.streams {
-            if stream.lagged || !stream.wants(announcement) {
+        // EVT-1, EVT-12: an event is for those selected, or for all if nobody is.
+        let concerned: Vec<_> = if members.is_empty() {
+            self.streams.keys().copied().collect()
+        } else {
+            members.iter().filter_map(|party| self.by_party.get(party)).flatten().copied().collect()
+        };
+        for id in concerned {
+            let stream = self.streams.get_mut(&id).expect("a party's stream is open");
+            if stream.lagged || !stream.wants(kind) {
                 continue;
             }
             if stream.queue.len() < self.backlog {
                 stream.queue.push_back(content_for(&stream.party));
-                reached.insert(&stream.party);
+                reached.insert(stream.party.clone());
             } else {
                 stream.lagged = true;
             }
@@ -127,9 +145,8 @@ impl Events {
                 self.effects.push_back(EventEffect::Wake { stream: id });
             }
         }
-        let reached = reached.len();
         self.check();
-        reached
+        reached.len()
     }
 
     /// Takes what comes next on a stream: adds to `batch` until it is at the budget or past it by the
@@ -178,6 +195,12 @@ impl Events {
     /// # Panics
     /// If an invariant is broken.
     pub fn assert_invariants(&self) {
+        assert_eq!(self.by_party.values().map(BTreeSet::len).sum::<usize>(), self.streams.len());
+        for (party, streams) in &self.by_party {
+            assert!(
+                !streams.is_empty() && streams.iter().all(|id| self.streams[id].party == *party)
+            );
+        }
         for stream in self.streams.values() {
             assert!(stream.queue.len() <= self.backlog);
             assert!(

@@ -25,7 +25,7 @@
 //! session.handle_route(Millis(1_000), route, |_| Content::from("hello"))?;
 //!
 //! // The shell writes the record, says so, and only then replies.
-//! let Some(Effect::MailboxOpened { .. }) = session.poll_effect() else { panic!() };
+//! let Some(Effect::Outstanding { .. }) = session.poll_effect() else { panic!() };
 //! let Some(Effect::Append { position, .. }) = session.poll_effect() else { panic!() };
 //! assert_eq!(position, session.bound());
 //! session.handle_committed(position);

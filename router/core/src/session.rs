@@ -63,9 +63,9 @@ pub enum Effect {
         /// The event.
         announcement: Arc<Announcement>,
     },
-    /// For the first time a message of this session is for `party`: from now on this session counts
-    /// towards the party's pending messages (HB-4).
-    MailboxOpened {
+    /// This session has something for `party`: count it towards the party's pending messages (HB-4)
+    /// from now on, until [`handle_tally`](Session::handle_tally) says that there is nothing.
+    Outstanding {
         /// The party.
         party: PartyId,
     },
@@ -95,8 +95,8 @@ pub struct Session {
     unseen: VecDeque<(Position, Unseen)>,
     /// All older messages are committed.
     visible: MessageNumber,
-    /// Mailboxes that the shell was told of.
-    mailboxes_told: usize,
+    /// By mailbox: whether the shell counts it.
+    counted: Vec<bool>,
     /// Kept for its memory, empty between calls.
     taken: Vec<Entry>,
     /// Calls since the invariants were last checked in full.
@@ -123,7 +123,7 @@ impl Session {
             committed: Position::default(),
             unseen: VecDeque::new(),
             visible: MessageNumber::default(),
-            mailboxes_told: 0,
+            counted: Vec::new(),
             taken: Vec::new(),
             unchecked: 0,
         }
@@ -142,13 +142,13 @@ impl Session {
         if let Record::Announced { .. } = record {
             self.broadcasts.clear();
         }
-        self.tell_new_mailboxes();
+        self.streams.seat_new_mailboxes(&self.ledger);
         self.appended = position;
         if record.is_binding() {
             self.bound = position;
         }
         if self.ledger.next_number() > number {
-            self.unseen.push_back((position, Unseen::Message(number)));
+            self.entered(position, number);
         }
         self.handle_committed(position);
     }
@@ -174,6 +174,16 @@ impl Session {
             }
         }
         self.check();
+    }
+
+    /// Tells how many deliveries are outstanding for `party` (HB-4). If there are none, the shell need
+    /// not ask again until [`Effect::Outstanding`] tells otherwise: so whoever adds up a party's
+    /// sessions looks at those only in which something happened.
+    pub fn handle_tally(&mut self, party: &PartyId) -> usize {
+        let Some(index) = self.ledger.mailbox_of(party) else { return 0 };
+        let outstanding = self.ledger.mailbox(index).outstanding();
+        self.counted[index.get()] &= outstanding > 0;
+        outstanding
     }
 
     /// Hands out the next thing for the shell to do.
@@ -218,12 +228,14 @@ impl Session {
         assert!(self.visible <= self.ledger.next_number());
         assert!(self.unseen.iter().is_sorted_by_key(|(position, _)| *position));
         assert!(self.unseen.iter().all(|(position, _)| *position > self.committed));
-        assert_eq!(self.mailboxes_told, self.ledger.mailboxes().len());
+        assert_eq!(self.counted.len(), self.ledger.mailboxes().len());
+        for (mailbox, counted) in self.ledger.mailboxes().iter().zip(&self.counted) {
+            assert!(*counted || mailbox.outstanding() == 0, "HB-4: what is outstanding is counted");
+        }
     }
 
     /// Appends a record that was entered into the ledger already.
     fn append(&mut self, position: Position, record: Record) {
-        self.tell_new_mailboxes();
         self.appended = position;
         if record.is_binding() {
             self.bound = position;
@@ -231,12 +243,17 @@ impl Session {
         self.effects.push_back(Effect::Append { position, record });
     }
 
-    fn tell_new_mailboxes(&mut self) {
+    /// A message was entered into the ledger by the record at `position`.
+    fn entered(&mut self, position: Position, number: MessageNumber) {
         self.streams.seat_new_mailboxes(&self.ledger);
-        for mailbox in &self.ledger.mailboxes()[self.mailboxes_told..] {
-            self.effects.push_back(Effect::MailboxOpened { party: mailbox.party().clone() });
+        self.counted.resize(self.ledger.mailboxes().len(), false);
+        for delivery in &self.ledger.message(number).deliveries {
+            if !std::mem::replace(&mut self.counted[delivery.mailbox.get()], true) {
+                let party = self.ledger.mailbox(delivery.mailbox).party().clone();
+                self.effects.push_back(Effect::Outstanding { party });
+            }
         }
-        self.mailboxes_told = self.ledger.mailboxes().len();
+        self.unseen.push_back((position, Unseen::Message(number)));
     }
 
     /// The end of each method that changes something: checks the invariants in debug builds, often

@@ -34,15 +34,15 @@ fn a_message_goes_to_those_named_and_nobody_else() {
             dave subscribes s4
             10 alice routes m1 to bob
                 accepted at 10 for 1
-                opens a mailbox for bob
+                counts for bob
                 wakes s2
             11 alice routes m2 to bob carol bob
                 accepted at 11 for 2
-                opens a mailbox for carol
+                counts for carol
                 wakes s3
             12 alice routes m3
                 broadcast at 12 for 3
-                opens a mailbox for dave
+                counts for dave
                 wakes s4
             s1 pulls
                 nothing
@@ -79,7 +79,7 @@ fn what_is_rejected_changes_nothing() {
                 rejected: to_parties must not name from_party: leave it out
             alice routes m1 to bob
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             alice routes m1 to bob
                 rejected: the message's identifier is in use: give another
             bob beats
@@ -118,7 +118,7 @@ fn members_are_those_of_the_newest_event_that_selects_any() {
                 published to 0
             alice routes m1
                 broadcast at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             announce e3 session_progress alice carol
                 published to 0
             alice routes m2
@@ -127,7 +127,7 @@ fn members_are_those_of_the_newest_event_that_selects_any() {
                 published to 0
             alice routes m3
                 broadcast at 1 for 1
-                opens a mailbox for carol
+                counts for carol
             announce e5 session_started alice
                 published to 0
             alice routes m4
@@ -164,7 +164,7 @@ fn replay_and_live_are_one_walk() {
         expect![[r#"
             1 alice routes m1 to bob
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             2 alice routes m2 to bob
                 accepted at 2 for 1
             3 bob subscribes s1
@@ -213,7 +213,7 @@ fn a_second_subscription_takes_over() {
         expect![[r#"
             alice routes m1 to bob
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             bob subscribes s1
             s1 pulls
                 m1
@@ -253,7 +253,7 @@ fn a_batch_ends_with_the_message_that_fills_it() {
         expect![[r#"
             alice routes m1 to bob sized 60
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             alice routes m2 to bob sized 60
                 accepted at 1 for 1
             alice routes m3 to bob sized 60
@@ -295,8 +295,8 @@ fn a_terminal_state_stays() {
                 published to 0
             10 alice routes m1
                 broadcast at 10 for 2
-                opens a mailbox for bob
-                opens a mailbox for carol
+                counts for bob
+                counts for carol
             20 bob acks m1
                 acknowledged
             21 bob acks m1
@@ -349,7 +349,7 @@ fn acknowledgements_come_in_any_order() {
         expect![[r#"
             alice routes m1 to bob
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             alice routes m2 to bob
                 accepted at 1 for 1
             alice routes m3 to bob
@@ -383,6 +383,54 @@ fn acknowledgements_come_in_any_order() {
 }
 
 #[test]
+fn a_session_is_counted_while_it_has_something() {
+    check(
+        "
+        bob registers as persistent
+        alice routes m1 to bob
+        alice routes m2 to bob
+        bob beats                  # HB-4
+        bob acks m1
+        bob acks m1                # ACK-10
+        bob beats
+        bob refuses m2
+        bob beats
+        bob beats
+        alice routes m3 to bob     # counted again
+        bob beats
+        ",
+        expect![[r#"
+            bob registers as persistent
+                registered at 1
+            alice routes m1 to bob
+                accepted at 1 for 1
+                counts for bob
+            alice routes m2 to bob
+                accepted at 1 for 1
+            bob beats
+                at 1, 2 pending
+            bob acks m1
+                acknowledged
+            bob acks m1
+                acknowledged again
+            bob beats
+                at 1, 1 pending
+            bob refuses m2
+                failed
+            bob beats
+                at 1, 0 pending
+            bob beats
+                at 1, 0 pending
+            alice routes m3 to bob
+                accepted at 1 for 1
+                counts for bob
+            bob beats
+                at 1, 1 pending
+        "#]],
+    );
+}
+
+#[test]
 fn times_never_go_back() {
     check(
         "
@@ -397,7 +445,7 @@ fn times_never_go_back() {
         expect![[r#"
             100 alice routes m1 to bob
                 accepted at 100 for 1
-                opens a mailbox for bob
+                counts for bob
             50 alice routes m2 to bob
                 accepted at 100 for 1
             40 bob polls
@@ -429,7 +477,7 @@ fn a_millisecond_is_full_some_time() {
         expect![[r#"
             5 alice routes m1 to bob sized 400
                 accepted at 5 for 1
-                opens a mailbox for bob
+                counts for bob
             5 alice routes m2 to bob sized 600
                 accepted at 5 for 1
             5 alice routes m3 to bob sized 5
@@ -461,7 +509,7 @@ fn a_poll_holds_what_fits_and_gets_on() {
         expect![[r#"
             1 alice routes m1 to bob sized 1500
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             1 alice routes m2 to bob sized 1500
                 accepted at 2 for 1
             1 alice routes m3 to bob sized 1500
@@ -494,7 +542,7 @@ fn a_poll_gets_on_from_a_time_it_got_elsewhere() {
         expect![[r#"
             1 alice routes m1 to bob sized 2500
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             1 alice routes m2 to bob sized 2500
                 accepted at 2 for 1
             bob polls after 1
@@ -518,7 +566,7 @@ fn a_poll_repeats_the_equally_old() {
         expect![[r#"
             1 alice routes m1 to bob
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             1 bob polls
                 m1
             1 alice routes m2 to bob
@@ -563,7 +611,7 @@ fn nothing_is_seen_before_it_is_committed() {
             announce e1 session_started alice bob carol
             alice routes m1 to bob
                 accepted at 1 for 1
-                opens a mailbox for bob
+                counts for bob
             s1 pulls
                 nothing
             bob polls
@@ -607,7 +655,7 @@ fn a_restart_keeps_what_was_committed() {
                 published to 0
             10 alice routes m1 to bob
                 accepted at 10 for 1
-                opens a mailbox for bob
+                counts for bob
             20 alice routes m2
                 broadcast at 20 for 1
             30 bob polls
@@ -620,7 +668,7 @@ fn a_restart_keeps_what_was_committed() {
             41 bob acks m2
                 acknowledged
             restart
-                opens a mailbox for bob
+                counts for bob
             status m1
                 bob acknowledged, delivered 30, acknowledged 31, retries 0
                 all acknowledged

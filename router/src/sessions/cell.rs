@@ -41,7 +41,17 @@ pub(super) struct Acted<T> {
     /// Nothing ever happened in the session, and nobody waits for it.
     pub(super) blank: bool,
     /// What the reply has to wait for.
-    pub(super) commit: Option<Commit>,
+    commit: Option<Commit>,
+}
+
+impl<T> Acted<T> {
+    /// The outcome, once everything that it tells of is safe.
+    pub(super) async fn safe(self) -> Result<T, Lost> {
+        if let Some(commit) = self.commit {
+            commit.safe().await?;
+        }
+        Ok(self.outcome)
+    }
 }
 
 /// Why a message stream ends.
@@ -90,6 +100,18 @@ impl Cell {
         drop(state);
         wake(awakened);
         Ok(Acted { outcome, blank, commit })
+    }
+
+    /// How many deliveries of a party are outstanding. With none, the session is not counted for it
+    /// any more.
+    pub(super) fn tally(self: &Arc<Self>, party: &PartyId) -> Result<Acted<usize>, Lost> {
+        self.act(|session, _| {
+            let outstanding = session.handle_tally(party);
+            if outstanding == 0 {
+                self.around.counted.remove(party, &self.id);
+            }
+            outstanding
+        })
     }
 
     pub(super) fn reached(&self, event: &EventId) -> Result<usize, Lost> {
@@ -219,8 +241,7 @@ fn perform(
                 let reached = around.events.publish(&announcement);
                 state.reached.insert(announcement.event.clone(), reached);
             }
-            // Before the record that tells of the mailbox is appended, so that no heartbeat misses it.
-            Effect::MailboxOpened { party } => around.mailboxes.opened(party, id.clone()),
+            Effect::Outstanding { party } => around.counted.add(party, id.clone()),
         }
     }
     let committed = state.session.committed();

@@ -59,5 +59,7 @@ async fn stopping_takes_no_longer_than_allowed() {
     let stopped = served.stop();
     assert_eq!(end(&mut stream).await.code(), Code::Unavailable);
     within(stopped).await.unwrap();
-    assert!(begin.elapsed() <= Duration::from_secs(10), "DUR-7: {:?}", begin.elapsed());
+    let took = begin.elapsed();
+    assert!(took > Duration::from_secs(1), "somebody held it up: {took:?}");
+    assert!(took <= Duration::from_secs(10), "DUR-7: {took:?}");
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Session, Unseen};
+use super::Session;
 use crate::ledger::{Accepted, MailboxIndex};
 use crate::{Content, MessageId, Millis, PartyId, Record};
 
@@ -119,7 +119,7 @@ impl Session {
         let number = self.ledger.next_number();
         let accepted = Accepted { id, created_at, content: content.clone() };
         self.ledger.enter(position, accepted, &mailboxes);
-        self.unseen.push_back((position, Unseen::Message(number)));
+        self.entered(position, number);
         let recipients = names.len();
         let record =
             Record::Routed { message: id, from, recipients: names, broadcast, created_at, content };

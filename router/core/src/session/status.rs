@@ -69,10 +69,4 @@ impl Session {
         });
         Ok(MessageStatus { deliveries: deliveries.collect() })
     }
-
-    /// How many deliveries are outstanding for `party` in this session (HB-4).
-    pub fn outstanding(&self, party: &PartyId) -> usize {
-        let mailbox = self.ledger.mailbox_of(party).map(|mailbox| self.ledger.mailbox(mailbox));
-        mailbox.map_or(0, |mailbox| mailbox.outstanding())
-    }
 }

@@ -140,7 +140,7 @@ fn poll_on(steps: Vec<Step>, large_only: bool) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn polling_on_fetches_everything(steps in prop::collection::vec(step(LARGE), 1..40)) {

@@ -141,7 +141,7 @@ impl World {
             [name, "registers", "as", role, rest @ ..] => self.register(name, role, rest),
             [name, "beats"] => match self.directory.handle_sign_of_life(now, &party(name)) {
                 Ok(at) => {
-                    let pending = self.session.outstanding(&party(name));
+                    let pending = self.session.handle_tally(&party(name));
                     self.tell(format!("at {at}, {pending} pending"));
                 }
                 Err(error) => self.tell(format!("rejected: {error}")),
@@ -288,9 +288,7 @@ impl World {
                         self.events.handle_publish(&announcement, |_| announcement.content.clone());
                     self.tell(format!("published to {parties}"));
                 }
-                Effect::MailboxOpened { party } => {
-                    self.tell(format!("opens a mailbox for {party}"))
-                }
+                Effect::Outstanding { party } => self.tell(format!("counts for {party}")),
             }
         }
         while let Some(effect) = self.events.poll_effect() {
