@@ -34,7 +34,8 @@ fn told(ended: ceremony::Report) -> CeremonyReport {
         .map(|it| CeremonyCheck { name: it.name.into(), passed: it.passed, detail: it.detail })
         .collect();
     if let Some(reason) = ended.reason.filter(|_| !passed) {
-        verdict.insert(0, CeremonyCheck { name: "completed".into(), passed: false, detail: reason });
+        verdict
+            .insert(0, CeremonyCheck { name: "completed".into(), passed: false, detail: reason });
     }
     let signature = ended.signatures.into_iter().next();
     let (message, signature) = signature.map(|it| (it.message, it.signature)).unzip();

@@ -14,8 +14,12 @@ use tonic::{Response, Status, Streaming};
 use crate::answer::{is_lost, words};
 use crate::brief::Brief;
 use crate::outcome::Stop;
+use crate::pace::Wait;
 use crate::party::Sent;
 use crate::trial::Trial;
+
+/// How often patience begins anew, at most, while a stream brings nothing but copies.
+const CIRCLING_LIMIT: u32 = 6;
 
 /// A stream as a check sees it. Dropping it cancels the stream.
 #[derive(Debug)]
@@ -159,14 +163,17 @@ impl<T: Carried> Feed<T> {
         }
     }
 
-    /// The next item that is no copy of an earlier one of this feed. It must come.
+    /// The next item that is no copy of an earlier one of this feed. It must come. Patience begins
+    /// anew with each copy, as long as these show a slow stream rather than one that goes round in
+    /// circles.
     ///
     /// # Errors
     /// A finding if it does not come; `what` names it.
     pub async fn next(&mut self, what: &str) -> Result<T, Stop> {
-        let wait = self.trial.pace().wait();
+        let limit = Instant::now() + self.trial.pace().patience() * CIRCLING_LIMIT;
         loop {
-            let Some(item) = self.item_until(wait.deadline()).await else {
+            let wait = self.trial.pace().wait();
+            let Some(item) = self.item_until(wait.deadline().min(limit)).await else {
                 return Err(self.nothing(&wait, what).await);
             };
             if self.seen.insert(item.content.id().to_owned()) {
@@ -175,7 +182,7 @@ impl<T: Carried> Feed<T> {
         }
     }
 
-    async fn nothing(&self, wait: &crate::pace::Wait, what: &str) -> Stop {
+    async fn nothing(&self, wait: &Wait, what: &str) -> Stop {
         let who = format!("{}'s {}", self.party, self.call);
         match &self.ended {
             Some(Ending::Lost(why)) => Stop::Inconclusive(format!("{who} was lost: {why}")),
@@ -184,7 +191,8 @@ impl<T: Carried> Feed<T> {
             }
             None => {
                 let waited = wait.elapsed().as_secs_f64();
-                let seen = format!("{who} brought nothing for {waited:.1} s: {what} is missing");
+                let seen =
+                    format!("{who} brought nothing new for {waited:.1} s: {what} is missing");
                 self.trial.missed(wait, seen, what).await
             }
         }
@@ -315,9 +323,9 @@ impl Feed<MpcMessage> {
     /// # Errors
     /// A finding if the fence does not come.
     pub async fn up_to(&mut self, fence: &Sent) -> Result<Vec<MpcMessage>, Stop> {
-        let wait = self.trial.pace().wait();
         let mut messages = Vec::new();
         loop {
+            let wait = self.trial.pace().wait();
             let Some(item) = self.item_until(wait.deadline()).await else {
                 let what = format!("message {}, routed last", fence.id);
                 return Err(self.nothing(&wait, &what).await);
