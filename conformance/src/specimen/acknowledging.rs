@@ -90,6 +90,10 @@ impl State {
 
             // ACK-2
             (Phase::Acknowledged, Phase::Acknowledged) | (Phase::Failed, Phase::Failed) => {
+                // Whether a time-out can be agreed to is unspecified.
+                if twist.is(Variant::LateNackRefused) && delivery.timed_out {
+                    return Err(Refusal::precondition("the delivery has failed by itself"));
+                }
                 if twist.has(Fault::SecondAckRefused) {
                     return Err(Refusal::not_found("the message is acknowledged already"));
                 }
@@ -168,6 +172,9 @@ impl State {
             if phase == Phase::Acknowledged {
                 // STS-4
                 delivery.acknowledged_at = if coarse { now / 1000 } else { now };
+                if self.twist.is(Variant::AckImpliesDelivery) && delivery.delivered_at == 0 {
+                    delivery.delivered_at = now;
+                }
             } else if self.twist.is(Variant::FailedHasEndTime) {
                 delivery.acknowledged_at = now;
             }

@@ -54,7 +54,6 @@ impl State {
         let content = message.content.clone();
         let Some(delivery) = message.delivery_mut(party) else { return content };
 
-        let first_by_stream = way == Way::Stream && !delivery.streamed;
         match way {
             Way::Stream => delivery.streamed = true,
             Way::Poll => delivery.polls += 1,
@@ -79,7 +78,7 @@ impl State {
         }
         // STS-8: the first delivery's time stays.
         if (way == Way::Poll && twist.has(Fault::PollMovesDeliveredAt))
-            || (first_by_stream && twist.has(Fault::NewStreamMovesDeliveredAt))
+            || (way == Way::Stream && twist.has(Fault::SendingMovesDeliveredAt))
         {
             delivery.delivered_at = now;
         }
@@ -107,6 +106,7 @@ impl State {
             && matches!(delivery.phase, Phase::Pending | Phase::Delivered)
         {
             delivery.phase = phase;
+            delivery.timed_out = phase == Phase::Failed;
             if phase == Phase::Acknowledged || failures_have_times {
                 delivery.acknowledged_at = now;
             }
@@ -138,20 +138,50 @@ impl State {
         }
     }
 
-    /// EXP-1: what has been outstanding for `message_ttl` fails.
+    /// EXP-1: what has been outstanding for `message_ttl` fails. EXP-2: nothing does before.
     pub(super) fn expire(&mut self) {
+        if self.has(Fault::NeverExpires) {
+            return;
+        }
+        let mut time_to_live = self.settings.message_ttl;
+        if self.has(Fault::ExpiresInHalfTheTime) {
+            time_to_live /= 2;
+        }
+        if self.has(Fault::ExpiresEarlyForOffline) {
+            self.expire_for_offline();
+        }
         while let Some(message) = self.messages.get(self.expired)
-            && message.accepted.elapsed() >= self.settings.message_ttl
+            && message.accepted.elapsed() >= time_to_live
         {
-            let number = self.expired;
             self.expired += 1;
-            let parties: Vec<String> =
-                self.messages[number].deliveries.iter().map(|d| d.party.clone()).collect();
-            for party in parties {
-                if self.is_outstanding(number, &party) {
-                    self.end(number, &party, Phase::Failed);
-                }
+            self.expire_message(self.expired - 1, |_, _| true);
+        }
+    }
+
+    fn expire_for_offline(&mut self) {
+        for number in self.expired..self.messages.len() {
+            if self.messages[number].accepted.elapsed() < self.settings.message_ttl / 2 {
+                return;
             }
+            self.expire_message(number, |state, party| {
+                state.party(party).is_some_and(|party| !state.is_online(party))
+            });
+        }
+    }
+
+    /// Fails what is outstanding of the message, for the parties that are meant.
+    fn expire_message(&mut self, number: Number, meant: fn(&Self, &str) -> bool) {
+        let unread_only = self.has(Fault::ExpiresUnreadOnly);
+        let parties: Vec<String> = self.messages[number]
+            .deliveries
+            .iter()
+            .filter(|delivery| !unread_only || delivery.phase == Phase::Pending)
+            .filter(|delivery| self.is_outstanding(number, &delivery.party))
+            .filter(|delivery| meant(self, &delivery.party))
+            .map(|delivery| delivery.party.clone())
+            .collect();
+        for party in parties {
+            self.end(number, &party, Phase::Failed);
         }
     }
 }

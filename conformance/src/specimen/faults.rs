@@ -460,8 +460,8 @@ faults! {
         "Message ids are unique, so nobody compares the session."
     PollMovesDeliveredAt "poll-moves-delivered-at" kills "STS-8":
         "Every poll writes `delivered_at`."
-    NewStreamMovesDeliveredAt "new-stream-moves-delivered-at" kills "STS-8":
-        "Each stream writes `delivered_at` when it sends, the second stream too."
+    SendingMovesDeliveredAt "sending-moves-delivered-at" kills "STS-8":
+        "Every sending on a stream writes `delivered_at`, a redelivery and a second stream too."
     StatusWithoutSession "status-without-session" kills "STS-9":
         "`session_id` came to the answer later, and nobody fills it."
     StatusWithoutId "status-without-id" kills "STS-9":
@@ -495,6 +495,15 @@ faults! {
         "The timer belongs to the message, so one recipient's silence sends it again to all."
     TimerStartsInQueue "timer-starts-in-queue" kills "RED-8":
         "A delivery's time runs from when it was queued for the stream, so a slow reader loses it unread."
+
+    NeverExpires "never-expires" kills "EXP-1":
+        "The job that expires deliveries is in the design and not in the schedule."
+    ExpiresUnreadOnly "expires-unread-only" kills "EXP-1":
+        "The job looks for the state `pending`, so what was handed out once is kept for ever."
+    ExpiresInHalfTheTime "expires-in-half-the-time" kills "EXP-2":
+        "The time to live is set on the message and on its partition, and the partition begins earlier."
+    ExpiresEarlyForOffline "expires-early-for-offline" kills "EXP-2":
+        "A party that is offline is not expected back, and what it missed lives half as long."
 
     EventsForSelectedOnly "events-for-selected-only" kills "EVT-1":
         "An event that selects nobody reaches nobody."

@@ -24,6 +24,9 @@ impl Ids {
         if twist.is(Variant::NumericIds) {
             return self.given.to_string();
         }
+        if twist.is(Variant::OddIds) {
+            return format!("été / {random:x} #{} ?", self.given);
+        }
         let id = format!("{random:016x}-{:x}", self.given);
         if twist.is(Variant::LongIds) { format!("{id:-<200}") } else { id }
     }

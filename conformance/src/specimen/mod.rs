@@ -72,6 +72,9 @@ impl Default for Settings {
     }
 }
 
+/// How far a legal clock may be off.
+const AHEAD: Duration = Duration::from_millis(1500);
+
 /// A plain router in memory, right but for its [`Twist`]. Clones are the same router.
 ///
 /// It implements [`MessageRouter`](mpc_router_proto::v1::message_router_server::MessageRouter).
@@ -84,6 +87,9 @@ pub struct Specimen {
 }
 
 impl Specimen {
+    /// The capabilities, besides `core`, that the right specimen can claim.
+    pub const CAPABILITIES: &'static [&'static str] = &["redelivery", "expiry"];
+
     /// An empty router whose clock shows the time of day. Call it within a tokio runtime with time
     /// enabled: from here on only tokio's clock counts.
     pub fn new(settings: Settings, twist: impl Into<Twist>) -> Self {
@@ -93,9 +99,14 @@ impl Specimen {
     /// An empty router whose clock shows `unix` now, for runs that are to be the same every time.
     pub fn at(unix: SystemTime, settings: Settings, twist: impl Into<Twist>) -> Self {
         let twist = twist.into();
+        let ahead = if twist.is(Variant::ClockAhead) { AHEAD } else { Duration::ZERO };
         Self {
             max_payload: settings.max_payload,
-            state: Arc::new(Mutex::new(State::new(settings, twist.clone(), Clock::showing(unix)))),
+            state: Arc::new(Mutex::new(State::new(
+                settings,
+                twist.clone(),
+                Clock::showing(unix + ahead),
+            ))),
             twist: Arc::new(twist),
         }
     }

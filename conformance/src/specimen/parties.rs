@@ -406,6 +406,9 @@ impl State {
         {
             channel.push_token.clear();
         }
+        if self.is(Variant::EmptyChannelShown) && notification.is_none() {
+            notification = Some(NotificationChannel::default());
+        }
         RegisteredParty {
             party_id: party.name.clone(),
             role: if self.has(Fault::RoleShownInCapitals) {

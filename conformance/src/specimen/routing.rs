@@ -118,8 +118,10 @@ impl State {
         let session = self.session(&request.session_id);
         let announced = session.is_some_and(|session| session.announced);
         if !announced {
-            let refused = (request.to_parties.is_empty() && !request.session_id.is_empty())
-                || self.is(Variant::RefusesUnannounced);
+            let to_whom = !request.to_parties.is_empty()
+                || request.session_id.is_empty()
+                || self.is(Variant::UnannouncedBroadcast);
+            let refused = !to_whom || self.is(Variant::RefusesUnannounced);
             return if refused {
                 Err(Refusal::not_found("the session was never announced"))
             } else {
@@ -210,7 +212,10 @@ impl State {
         }
         let registered = self.party(name).is_some();
         // REG-8: a member that has not registered yet is routed to.
-        if !registered && (!member || self.has(Fault::UnregisteredRecipientRefused)) {
+        let refused = !registered
+            && (!member || self.has(Fault::UnregisteredRecipientRefused))
+            && !self.is(Variant::AnyoneIsRoutedTo);
+        if refused {
             return Err(Refusal::not_found("a recipient is neither member nor registered"));
         }
         Ok(())

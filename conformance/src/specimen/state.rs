@@ -113,6 +113,8 @@ pub(super) struct Delivery {
     pub(super) retries: u32,
     pub(super) polls: u32,
     pub(super) streamed: bool,
+    /// It failed by time-out or expiry.
+    pub(super) timed_out: bool,
     /// An acknowledgement is on its way through one of the racing faults.
     pub(super) acknowledging: bool,
 }
@@ -221,7 +223,13 @@ impl State {
     /// Now, as it is told: Unix milliseconds.
     pub(super) fn now_ms(&self) -> i64 {
         let now = self.clock.unix_ms();
-        if self.is(Variant::CoarseClock) { now - now.rem_euclid(10) } else { now }
+        if self.is(Variant::ClockOfSeconds) {
+            now - now.rem_euclid(1000)
+        } else if self.is(Variant::CoarseClock) {
+            now - now.rem_euclid(10)
+        } else {
+            now
+        }
     }
 
     /// A whole number of milliseconds below `limit`, by chance.
@@ -289,6 +297,7 @@ impl Delivery {
             retries: 0,
             polls: 0,
             streamed: false,
+            timed_out: false,
             acknowledging: false,
         }
     }

@@ -17,8 +17,9 @@ impl State {
         // STS-7
         let message = self.numbers.get(&request.message_id).map(|number| &self.messages[*number]);
         let known = message.filter(|message| {
-            self.same_session(&message.content.session_id, &request.session_id)
-                || self.has(Fault::StatusIgnoresSession)
+            let alone = message.deliveries.is_empty() && self.is(Variant::LonelyStatusUnknown);
+            let same = self.same_session(&message.content.session_id, &request.session_id);
+            !alone && (same || self.has(Fault::StatusIgnoresSession))
         });
         let Some(message) = known else {
             if message.is_none() && self.has(Fault::UnknownStatusEmpty) {

@@ -432,7 +432,8 @@ impl State {
         let newest = !self.subscriptions[at + 1..]
             .iter()
             .any(|newer| newer.party == stream.party && newer.session == stream.session);
-        newest && !self.is(Variant::NoRedelivery) && !self.has(Fault::NeverRedelivers)
+        let meant = newest || self.is(Variant::EveryStreamRedelivers);
+        meant && !self.is(Variant::NoRedelivery) && !self.has(Fault::NeverRedelivers)
     }
 
     /// Hands a message out on the stream.
@@ -448,6 +449,9 @@ impl State {
         let mut patience = self.settings.ack_timeout;
         if self.has(Fault::RedeliversTooEarly) {
             patience /= 2;
+        }
+        if self.is(Variant::LazyRedelivery) {
+            patience += Duration::from_millis(20);
         }
         let due = now + patience;
         let pause =

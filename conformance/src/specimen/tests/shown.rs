@@ -182,6 +182,7 @@ fn story_of(chapter: &str, twist: Twist) -> Telling {
         "ORD" => Box::pin(ordering::ordering(twist)),
         "SUB" => Box::pin(streams::subscriptions(twist)),
         "RED" => Box::pin(streams::redelivery(twist)),
+        "EXP" => Box::pin(streams::expiry(twist)),
         "PND" => Box::pin(listing::polling(twist)),
         "STS" => Box::pin(listing::status(twist)),
         "ACK" => Box::pin(acknowledging::acknowledging(twist)),
@@ -236,6 +237,7 @@ chapters! {
     faults_of_ordering_show "ORD"
     faults_of_subscriptions_show "SUB"
     faults_of_redelivery_show "RED"
+    faults_of_expiry_show "EXP"
     faults_of_polling_show "PND"
     faults_of_acknowledging_show "ACK"
     faults_of_status_show "STS"

@@ -6,7 +6,7 @@ use crate::specimen::{Fault, Twist, Variant};
 
 /// The requirements that the specimen's faults must cover, MUST and SHOULD, by family and last
 /// number. Left out are SUB-9 and EVT-13, which the specimen does not offer.
-const FAMILIES: [(&str, u32); 11] = [
+const FAMILIES: [(&str, u32); 12] = [
     ("REG", 8),
     ("DIR", 6),
     ("HB", 12),
@@ -17,6 +17,7 @@ const FAMILIES: [(&str, u32); 11] = [
     ("ACK", 12),
     ("STS", 9),
     ("RED", 8),
+    ("EXP", 2),
     ("EVT", 12),
 ];
 

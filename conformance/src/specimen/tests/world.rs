@@ -1,5 +1,6 @@
 //! A specimen behind an in-memory connection on a paused clock, and short words for its calls.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -216,6 +217,21 @@ impl World {
         accepted(self.client.clone().subscribe_session_events(request).await, |_| true)
     }
 
+    /// Opens a stream in the background: the response headers are not waited for.
+    pub(super) fn inbox(&self, session: &str, party: &str) -> Inbox<MpcMessage> {
+        let (world, session, party) = (self.clone(), session.to_owned(), party.to_owned());
+        Inbox::fill(async move { world.open(&session, &party).await })
+    }
+
+    /// The same for session events.
+    pub(super) fn events(&self, party: &str, event_types: &[&str]) -> Inbox<SessionEvent> {
+        let (world, party, event_types) = (self.clone(), party.to_owned(), names(event_types));
+        Inbox::fill(async move {
+            let event_types: Vec<&str> = event_types.iter().map(String::as_str).collect();
+            world.listen(&party, &event_types).await
+        })
+    }
+
     /// A client that receives as much as the contract asks it to.
     pub(super) fn limitless(&self) -> MessageRouterClient<Channel> {
         self.client.clone().max_decoding_message_size(4 * MIB)
@@ -262,6 +278,68 @@ pub(super) fn message(
         round_number: 1,
         message_type: "type".to_owned(),
         payload: payload.into(),
+    }
+}
+
+/// A stream that is read in the background. Dropping it cancels the stream.
+pub(super) struct Inbox<T> {
+    items: mpsc::UnboundedReceiver<T>,
+    reader: tokio::task::JoinHandle<()>,
+    seen: BTreeSet<String>,
+}
+
+impl<T: Send + 'static> Inbox<T> {
+    fn fill(
+        opening: impl Future<Output = Result<Streaming<T>, Rejected>> + Send + 'static,
+    ) -> Self {
+        let (sender, items) = mpsc::unbounded_channel();
+        let reader = tokio::spawn(async move {
+            let mut stream = opening.await.expect("the stream is accepted");
+            while let Ok(Some(item)) = stream.message().await {
+                if sender.send(item).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { items, reader, seen: BTreeSet::new() }
+    }
+
+    /// The next one, which must come soon.
+    pub(super) async fn next(&mut self) -> T {
+        timeout(QUIET, self.items.recv()).await.expect("it comes soon").expect("it is open")
+    }
+
+    /// What comes until nothing comes for a while.
+    pub(super) async fn take(&mut self) -> Vec<T> {
+        let mut taken = Vec::new();
+        while let Ok(Some(item)) = timeout(QUIET, self.items.recv()).await {
+            taken.push(item);
+        }
+        taken
+    }
+
+    /// What has come by now.
+    pub(super) fn arrived(&mut self) -> Vec<T> {
+        std::iter::from_fn(|| self.items.try_recv().ok()).collect()
+    }
+
+    /// Whether more may come.
+    pub(super) fn is_open(&self) -> bool {
+        !self.reader.is_finished()
+    }
+}
+
+impl Inbox<MpcMessage> {
+    /// The first copies among what comes.
+    pub(super) async fn fresh(&mut self) -> Vec<MpcMessage> {
+        let taken = self.take().await;
+        taken.into_iter().filter(|message| self.seen.insert(message.message_id.clone())).collect()
+    }
+}
+
+impl<T> Drop for Inbox<T> {
+    fn drop(&mut self) {
+        self.reader.abort();
     }
 }
 

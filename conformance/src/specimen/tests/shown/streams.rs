@@ -146,3 +146,17 @@ pub(super) async fn redelivery(twist: Twist) -> Story {
     story.tell("after the stall", distinct.len());
     story
 }
+
+pub(super) async fn expiry(twist: Twist) -> Story {
+    let mut story = Story::default();
+    let world = World::with(twist, &["a", "b", "c"]).await;
+    let id = world.route("s", "a", &["b", "c"], "text").await.unwrap();
+    world.poll("s", "b", 0).await.unwrap();
+    for _ in 0..7 {
+        sleep(Duration::from_secs(1)).await;
+        world.heartbeat("b", 0).await.unwrap();
+        story.status("then", &world.status("s", &id).await);
+        story.tell("waiting", (world.pending("b").await, world.poll("s", "b", 0).await));
+    }
+    story
+}
