@@ -148,7 +148,9 @@ impl Run {
         profile: &Profile,
         options: &Options,
     ) -> Result<Report, Failure> {
-        let mut target = Target::open(spec, profile).await.map_err(Failure::unreachable)?;
+        let mut target = Target::open(spec, profile).await.map_err(|error| {
+            if error.is_usage() { Failure::usage(error) } else { Failure::unreachable(error) }
+        })?;
         let show = Show::fitting(self.quiet);
         let mut live = Live::new(show, &target.subject, &options.selection);
         let judged = run(&target.subject, options, |progress| live.tell(progress)).await;

@@ -116,9 +116,16 @@ pub enum TargetError {
     /// The command did not start, or did not listen.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// The profile's address is needed and cannot be used.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
+}
+
+impl TargetError {
+    /// Whether what was asked for makes no sense, rather than that it did not work.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::BuiltIn(_) => false,
+            Self::Process(error) => error.is_usage(),
+        }
+    }
 }
 
 impl Target {

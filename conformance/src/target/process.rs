@@ -69,6 +69,13 @@ pub enum ProcessError {
     },
 }
 
+impl ProcessError {
+    /// Whether the command or the address makes no sense, rather than that it did not work.
+    pub(super) fn is_usage(&self) -> bool {
+        matches!(self, Self::Words(_) | Self::NoPort(_) | Self::Address(_))
+    }
+}
+
 /// A process of the suite's own, in a process group of its own.
 #[derive(Debug)]
 pub(super) struct Process {
