@@ -23,7 +23,7 @@ pub struct Ticket(pub u64);
 pub struct StreamId(pub u64);
 
 /// Something a machine wants done.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Action {
     /// Make a call; its result goes to the machine's `handle_reply`, whatever becomes of it.
     Call(Ticket, Call),
@@ -38,6 +38,21 @@ pub enum Action {
     /// Bring an event to a party that holds no event stream, as its user or a mail would. Not
     /// through the router either.
     Bring(u16, SessionEvent),
+}
+
+/// Shows no event's content: that has everybody's join tokens.
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(ticket, call) => write!(f, "Call({ticket:?}, {call:?})"),
+            Self::Open(id, stream) => write!(f, "Open({id:?}, {stream:?})"),
+            Self::Close(id) => write!(f, "Close({id:?})"),
+            Self::Tell(notice) => write!(f, "Tell({notice:?})"),
+            Self::Bring(to, event) => {
+                write!(f, "Bring({to}, {} of {})", event.event_type, event.session_id)
+            }
+        }
+    }
 }
 
 /// A call.
@@ -145,7 +160,7 @@ pub struct Notice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// It has joined, with the token it was given.
-    Joined(String),
+    Joined(Token),
     /// It has begun.
     Started,
     /// It has its output.
@@ -154,4 +169,14 @@ pub enum News {
     Failed(Blame),
     /// It knows that the session is over.
     Closed,
+}
+
+/// A join token. It is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
 }

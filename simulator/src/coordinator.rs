@@ -9,7 +9,7 @@ use mpc_router_proto::v1::{
     GetRegisteredPartiesRequest, PublishSessionEventRequest, RegisteredParty,
 };
 
-use crate::action::{Action, Call, CallError, Millis, News, Notice, Reply, Ticket};
+use crate::action::{Action, Call, CallError, Millis, News, Notice, Reply, Ticket, Token};
 use crate::calls::Calls;
 use crate::roster::{CoordinatorKey, Member, Receives, Roster};
 use crate::seed::Seed;
@@ -64,6 +64,10 @@ const LOST_CONTACT_MS: Millis = 10_000;
 const PARTING_MS: Millis = 3_000;
 /// How much longer than the ceremony its sessions last before they expire by themselves.
 const EXPIRY_MARGIN_MS: Millis = 60_000;
+
+/// The types of the events that end a session.
+const COMPLETED: &str = "session_completed";
+const FAILED: &str = "session_failed";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Purpose {
@@ -159,7 +163,7 @@ impl Coordinator {
             return;
         }
         match notice.news {
-            News::Joined(token) => {
+            News::Joined(Token(token)) => {
                 let terms = session.terms(&self.roster, self.threshold);
                 if token == terms.token(party, &self.key) {
                     session.joined.insert(party);
@@ -213,15 +217,16 @@ impl Coordinator {
                 self.give_up(Ending::Failed(why));
             }
             (Purpose::Discover, _) => {}
-            (Purpose::Publish { .. }, Ok(_)) => {}
-            (Purpose::Publish { session, end: false }, Err(why)) => {
-                if let Some(session) = self.sessions.get_mut(&session) {
+            (Purpose::Publish { session: name, end }, result) => {
+                // Whoever does not hear the end from the router hears it otherwise.
+                if let (Err(why), false) = (result, end)
+                    && let Some(session) = self.sessions.get_mut(&name)
+                {
                     let why = format!("the router refused its announcement: {why}");
                     session.failure.get_or_insert(why);
                 }
+                self.publish(&name, now);
             }
-            // Whoever does not hear the end from the router hears it otherwise.
-            (Purpose::Publish { end: true, .. }, Err(_)) => {}
         }
         self.settle(now);
     }
@@ -327,8 +332,8 @@ impl Coordinator {
         let (kind, end) = match session.stage {
             Stage::Created => ("session_created", false),
             Stage::Started => ("session_started", false),
-            Stage::Ended(true, _) | Stage::Done(true) => ("session_completed", true),
-            Stage::Ended(false, _) | Stage::Done(false) => ("session_failed", true),
+            Stage::Ended(true, _) | Stage::Done(true) => (COMPLETED, true),
+            Stage::Ended(false, _) | Stage::Done(false) => (FAILED, true),
         };
         session.announce_at = Some(now + ANNOUNCE_EVERY_MS);
         let again = session.unheard;
@@ -349,9 +354,27 @@ impl Coordinator {
         if end && again {
             return;
         }
+        // One announcement of a kind is enough, however long the router takes.
+        session.unpublished.retain(|before| before.event_type != event.event_type);
+        session.unpublished.push_back(event);
+        self.publish(name, now);
+    }
+
+    /// Publishes a session's next event, once the one before was answered (EVT-6).
+    fn publish(&mut self, name: &str, now: Millis) {
+        if self.is_publishing(name) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(name) else { return };
+        let Some(event) = session.unpublished.pop_front() else { return };
+        let end = matches!(event.event_type.as_str(), COMPLETED | FAILED);
         let request = PublishSessionEventRequest { event: Some(event) };
         let purpose = Purpose::Publish { session: name.into(), end };
         self.calls.start(Call::Publish(request), purpose, true, now);
+    }
+
+    fn is_publishing(&self, name: &str) -> bool {
+        self.calls.any(|p| matches!(p, Purpose::Publish { session, .. } if session == name))
     }
 
     /// Moves every session on as far as it goes.
@@ -380,6 +403,7 @@ impl Coordinator {
     }
 
     fn settle_session(&mut self, name: &str, now: Millis) {
+        let publishing = self.is_publishing(name);
         let Some(session) = self.sessions.get_mut(name) else { return };
         let members = &session.agenda.members;
         let all = |who: &BTreeSet<u16>| members.iter().all(|member| who.contains(member));
@@ -402,7 +426,10 @@ impl Coordinator {
                 }
                 None
             }
-            Stage::Ended(good, until) if all(&session.closed) || until <= now => {
+            Stage::Ended(good, until)
+                if (all(&session.closed) && !publishing && session.unpublished.is_empty())
+                    || until <= now =>
+            {
                 session.stage = Stage::Done(good);
                 session.announce_at = None;
                 return;

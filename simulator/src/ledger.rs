@@ -350,7 +350,7 @@ impl Ledger {
             if rightly {
                 found
                     .unacknowledged
-                    .push(format!("the router refused {name}'s acknowledgement of {id}: {why}"));
+                    .push(format!("{name}'s acknowledgement of {id} was refused: {why}"));
             }
         }
         let mut told = BTreeSet::new();
@@ -371,7 +371,7 @@ impl Ledger {
                 let id = &saw.message_id;
                 found
                     .unacknowledged
-                    .push(format!("the router never took {name}'s acknowledgement of {id}"));
+                    .push(format!("{name}'s acknowledgement of {id} was never taken"));
             }
         }
     }
@@ -397,3 +397,6 @@ impl Entry {
 }
 
 const _: () = assert!(CANARY_BYTES >= 16, "canaries must not meet by chance");
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::party::Habits;
+use crate::protocol::Output;
 use crate::pump::{Weather, World};
 use crate::report::Ended;
 use crate::verdict::Item;
@@ -32,6 +33,29 @@ fn five_parties_make_a_key_and_sign() {
     assert!(report.parties.iter().all(|party| party.finished.len() >= 2));
     let json = serde_json::to_string(&report).unwrap();
     assert!(json.contains(report.group_public_key.as_ref().unwrap()));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    World::new(&plan(3, 2, 1), Weather::default()).run_for(|remains| {
+        let evidence = remains.evidence();
+        let shares: Vec<Vec<u8>> = evidence.minutes[0]
+            .outcomes
+            .values()
+            .map(|outcome| match outcome {
+                Some(Ok(Output::Key(share))) => share.secret.signing_share().serialize(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let shown = format!("{:?} {evidence:?} {:?}", remains.parties, remains.records);
+        let report = serde_json::to_string(&remains.report()).unwrap();
+        for share in shares {
+            for told in [&shown, &report] {
+                assert!(!told.contains(&crate::encoding::hex(&share)));
+                assert!(!told.contains(format!("{share:?}").trim_matches(['[', ']'])));
+            }
+        }
+    });
 }
 
 #[test]

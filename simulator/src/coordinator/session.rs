@@ -1,6 +1,7 @@
 //! A session as the coordinator sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 
 use mpc_router_proto::v1::SessionEvent;
 
@@ -9,7 +10,6 @@ use crate::action::Millis;
 use crate::roster::{CoordinatorKey, Roster};
 use crate::terms::Terms;
 
-#[derive(Debug)]
 pub(super) struct Session {
     pub(super) agenda: Agenda,
     pub(super) expires_at: i64,
@@ -22,6 +22,8 @@ pub(super) struct Session {
     pub(super) closed: BTreeSet<u16>,
     /// Whether the end was announced, and not everybody heard it by the router.
     pub(super) unheard: bool,
+    /// Events that wait for the one before them to be answered.
+    pub(super) unpublished: VecDeque<SessionEvent>,
     pub(super) failure: Option<String>,
 }
 
@@ -32,6 +34,17 @@ pub(super) enum Stage {
     /// Over, and how: `true` for completed; and until when to wait for the parties to know.
     Ended(bool, Millis),
     Done(bool),
+}
+
+/// Shows no event: these have everybody's join tokens.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.agenda.session;
+        f.debug_struct("Session")
+            .field("name", name)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -46,6 +59,7 @@ impl Session {
             finished: BTreeSet::new(),
             closed: BTreeSet::new(),
             unheard: false,
+            unpublished: VecDeque::new(),
             failure: None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mpc_router_proto::v1::SessionEvent;
 
 use super::{Attendance, Party, Purpose, Repertoire};
-use crate::action::{Action, Millis, News};
+use crate::action::{Action, Millis, News, Token};
 use crate::protocol::{Blame, FrostDkg, FrostSign, Output, Protocol, Scripted};
 use crate::record::Deed;
 use crate::roster::Receives;
@@ -85,7 +85,7 @@ impl Party {
         }
         self.record(now, Deed::Joined(session.clone()));
         let token = event.join_tokens.get(&self.me.id).cloned().unwrap_or_default();
-        self.tell(session, News::Joined(token));
+        self.tell(session, News::Joined(Token(token)));
         true
     }
 

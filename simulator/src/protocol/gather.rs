@@ -1,15 +1,22 @@
 //! One message from each of several members.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::encoding::{Digest, Frame};
 
 /// Collects one message of one type from each of some members.
-#[derive(Debug)]
 pub(super) struct Gather {
     kind: String,
     from: BTreeSet<u16>,
     come: BTreeMap<u16, Vec<u8>>,
+}
+
+/// Shows who was heard, and not what they said.
+impl fmt::Debug for Gather {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?} from {:?}", self.kind, self.come.keys(), self.from)
+    }
 }
 
 impl Gather {

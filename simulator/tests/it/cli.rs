@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn a_ceremony_prints_who_did_what_and_the_verdict() {
     let (target, _stop) = serve().await;
-    let out = run(&["ceremony", "--target", &target]).await;
+    let out = run(&["ceremony", "--deadline", "10m", "--target", &target]).await;
     let (stdout, stderr) = (text(&out.stdout), text(&out.stderr));
     assert_eq!(out.status.code(), Some(0), "{stdout}{stderr}");
     for line in [
@@ -55,7 +55,7 @@ async fn quiet_is_one_line_and_json_is_a_report() {
     let (target, _stop) = serve().await;
     let json = std::env::temp_dir().join(format!("mpc-simulator-test-{}.json", std::process::id()));
     let path = json.to_str().unwrap();
-    let flow = ["ceremony", "--flow", "gg18-sign", "--quiet", "--target", &target];
+    let flow = ["ceremony", "--flow", "gg18-sign", "-q", "--deadline", "10m", "--target", &target];
     let out = run(&[&flow[..], &["--json", path]].concat()).await;
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert_eq!(text(&out.stdout), "verified: flow of gg18-sign, 12 of 12 checks pass\n");
@@ -84,7 +84,9 @@ async fn a_failed_verdict_is_exit_code_1() {
         ..Hooks::default()
     };
     let target = serve_meddler(hooks).await;
-    let out = run(&["ceremony", "-n", "2", "-t", "2", "-q", "--target", &target]).await;
+    let out =
+        run(&["ceremony", "-n", "2", "-t", "2", "-q", "--deadline", "10m", "--target", &target])
+            .await;
     assert_eq!(out.status.code(), Some(1));
     let told = text(&out.stdout);
     assert!(
@@ -156,7 +158,7 @@ async fn an_interrupt_ends_it_in_good_order() {
     };
     let target = serve_meddler(hooks).await;
     let (code, stdout) = tokio::task::spawn_blocking(move || {
-        let mut child = simulator(&["ceremony", "--target", &target])
+        let mut child = simulator(&["ceremony", "--deadline", "10m", "--target", &target])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,12 +1,12 @@
 //! Through the reference router, over the network.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mpc_router::serve::Server;
 use mpc_router::{Config, Router};
-use mpc_simulator::ceremony::{self, Ended, Plan, Protocol, What};
+use mpc_simulator::ceremony::{self, Plan, Protocol, What};
 use mpc_simulator::flow::Flow;
-use mpc_simulator::record::Deed;
 use tokio::sync::oneshot;
 
 /// A router that serves until `stop` is sent or dropped.
@@ -21,10 +21,15 @@ pub(crate) async fn serve() -> (String, oneshot::Sender<()>) {
     (target, stop)
 }
 
+/// Busy machines take their time.
+fn plan() -> Plan {
+    Plan { deadline: Duration::from_secs(600), ..Plan::default() }
+}
+
 #[tokio::test]
 async fn a_ceremony_is_verified() {
     let (target, _stop) = serve().await;
-    let plan = Plan::default();
+    let plan = plan();
     let mut phases = Vec::new();
     let report = ceremony::run(ceremony::dial(&target).unwrap(), &plan, |news| {
         if let What::Phase(phase) = news.what {
@@ -49,8 +54,8 @@ async fn two_ceremonies_on_one_router_do_not_meet() {
     let connect = ceremony::dial(&target).unwrap();
     let flow = Flow::find("gg18-sign").unwrap();
     let (one, two) = (
-        Plan { parties: 3, threshold: 2, ..Plan::default() },
-        Plan { parties: 4, protocol: Protocol::Flow(flow), ..Plan::default() },
+        Plan { parties: 3, threshold: 2, ..plan() },
+        Plan { parties: 4, protocol: Protocol::Flow(flow), ..plan() },
     );
     let (one, two) =
         tokio::join!(ceremony::run(&connect, &one, |_| {}), ceremony::run(&connect, &two, |_| {}));
@@ -62,25 +67,10 @@ async fn two_ceremonies_on_one_router_do_not_meet() {
 async fn large_payloads_come_through() {
     let (target, _stop) = serve().await;
     let flow = Flow::find("cggmp24-aux").unwrap();
-    let plan = Plan { protocol: Protocol::Flow(flow), ..Plan::default() };
+    let plan = Plan { parties: 3, protocol: Protocol::Flow(flow), ..plan() };
     let report = ceremony::run(ceremony::dial(&target).unwrap(), &plan, |_| {}).await.unwrap();
     assert!(report.passed(), "{report:#?}");
     assert_eq!(report.group_public_key, None);
-}
-
-#[tokio::test]
-async fn a_router_that_goes_away_is_told_from_a_verdict() {
-    let (target, stop) = serve().await;
-    let plan = Plan { deadline: std::time::Duration::from_secs(4), ..Plan::default() };
-    let mut stop = Some(stop);
-    let report = ceremony::run(ceremony::dial(&target).unwrap(), &plan, |news| {
-        if let What::Party { deed: Deed::Finished(_), .. } = news.what {
-            drop(stop.take());
-        }
-    });
-    let report = report.await.unwrap();
-    assert_eq!(report.ended, Ended::Unreachable, "{report:#?}");
-    assert!(!report.passed());
 }
 
 #[test]
