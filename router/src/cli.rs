@@ -60,7 +60,7 @@ struct Serve {
         env = "MPC_ROUTER_HEARTBEAT_TIMEOUT",
         value_name = "DURATION",
         default_value = "30s",
-        value_parser = units::duration
+        value_parser = units::timer
     )]
     heartbeat_timeout: Duration,
 
@@ -73,7 +73,7 @@ struct Serve {
         env = "MPC_ROUTER_ACK_TIMEOUT",
         value_name = "DURATION",
         default_value = "5s",
-        value_parser = units::duration
+        value_parser = units::timer
     )]
     ack_timeout: Duration,
 
@@ -91,7 +91,7 @@ struct Serve {
         env = "MPC_ROUTER_MESSAGE_TTL",
         value_name = "DURATION",
         default_value = "24h",
-        value_parser = units::duration
+        value_parser = units::timer
     )]
     message_ttl: Duration,
 

@@ -16,6 +16,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     scaled(number, milliseconds).map(Duration::from_millis)
 }
 
+/// Reads a duration of more than nothing.
+pub(super) fn timer(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than 0".into()),
+        timer => Ok(timer),
+    }
+}
+
 /// Reads a number of bytes such as `512KiB`, `2MiB`, `1GiB` or `1000`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let (number, unit) = split(text);
@@ -64,6 +72,12 @@ mod tests {
         for wrong in ["", "30", "s", "-1s", "1.5s", "30 s", "30S", "1h30m", "99999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_timer_takes_some_time() {
+        assert_eq!(timer("1ms"), Ok(Duration::from_millis(1)));
+        assert!(timer("0s").is_err());
     }
 
     #[test]
