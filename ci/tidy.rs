@@ -109,7 +109,11 @@ fn contract() -> BTreeSet<String> {
         .filter(|(path, _)| path.starts_with("conformance/src/families/"))
         .flat_map(|(_, text)| text.lines())
         .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
-        .filter(|it| it.split_once('-').is_some_and(|(_, n)| n.parse::<u32>().is_ok()))
+        .filter(|it| {
+            it.split_once('-').is_some_and(|(family, number)| {
+                family.bytes().all(|it| it.is_ascii_uppercase()) && number.parse::<u32>().is_ok()
+            })
+        })
         .map(str::to_owned)
         .collect()
 }

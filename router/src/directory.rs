@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mpc_router_core::{Directory, DirectoryEffect, Millis, Position};
+use mpc_router_core::{Directory, DirectoryEffect, Millis, PartyId, Position, UnknownParty};
 
 use crate::clock::Clock;
 use crate::commits::{Commits, Lost};
@@ -60,6 +60,14 @@ impl DirectoryCell {
             commit.safe().await?;
         }
         Ok(outcome)
+    }
+
+    /// Notes a sign of life of a registered party.
+    pub(crate) async fn alive(
+        self: &Arc<Self>,
+        party: &PartyId,
+    ) -> Result<Result<Millis, UnknownParty>, Lost> {
+        self.call(|directory, now| directory.handle_sign_of_life(now, party)).await
     }
 
     fn perform(self: &Arc<Self>, state: &mut State) {

@@ -11,7 +11,6 @@ use mpc_router_core::{
     Announcement, Budget, Content, EventEffect, EventKind, EventStreamError, Events, PartyId,
     StreamId,
 };
-use mpc_router_proto::v1;
 use tonic::Status;
 
 use crate::{limits, wire};
@@ -134,7 +133,7 @@ impl EventStream {
 }
 
 impl Stream for EventStream {
-    type Item = Result<v1::SessionEvent, Status>;
+    type Item = Result<wire::EventItem, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();

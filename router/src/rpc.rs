@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mpc_router_core::Millis;
 use mpc_router_proto::Encoded;
 use mpc_router_proto::v1::message_router_server::MessageRouter;
 use mpc_router_proto::v1::{self, GetPendingMessagesResponse as Pending};
 use tonic::{Request, Response, Status};
 
 use crate::clock::Clock;
+use crate::commits::Lost;
 use crate::config::Config;
 use crate::directory::DirectoryCell;
 use crate::events::{EventStream, EventStreams};
@@ -84,13 +84,9 @@ impl Router {
     }
 }
 
-impl Shared {
-    /// Notes a sign of life of a registered party.
-    async fn alive(&self, party: &mpc_router_core::PartyId) -> Result<Millis, Status> {
-        let called =
-            self.directory.call(|directory, now| directory.handle_sign_of_life(now, party));
-        called.await.map_err(Rejected::status)?.map_err(Rejected::status)
-    }
+/// What a unit gave back, or the status of either way in which it can fail.
+fn settled<T, E: Rejected>(called: Result<Result<T, E>, Lost>) -> Result<T, Status> {
+    called.map_err(Rejected::status)?.map_err(Rejected::status)
 }
 
 #[tonic::async_trait]
@@ -109,7 +105,7 @@ impl MessageRouter for Router {
         let routed = shared.sessions.call(&session, |session, now| {
             session.handle_route(now, route, |header| draft.encode(header))
         });
-        routed.await.map_err(Rejected::status)?.map_err(Rejected::status)?;
+        settled(routed.await)?;
         let message_id = id.to_string();
         Ok(Response::new(v1::RouteMessageResponse { success: true, message_id }))
     }
@@ -121,7 +117,7 @@ impl MessageRouter for Router {
         let shared = self.serving()?;
         let request = request.into_inner();
         let (session, party) = wire::reader(&request.session_id, &request.party_id)?;
-        shared.alive(&party).await?;
+        settled(shared.directory.alive(&party).await)?;
         let stream = MessageStream::open(Arc::clone(&shared.sessions), &session, party);
         Ok(Response::new(stream.map_err(Rejected::status)?))
     }
@@ -132,9 +128,8 @@ impl MessageRouter for Router {
     ) -> Result<Response<Encoded<Pending>>, Status> {
         let shared = self.serving()?;
         let request = request.into_inner();
-        let (session, party) = wire::reader(&request.session_id, &request.party_id)?;
-        shared.alive(&party).await?;
-        let after = Millis(request.after_timestamp);
+        let (session, party, after) = wire::fetch(&request)?;
+        settled(shared.directory.alive(&party).await)?;
         let fetched = shared.sessions.call(&session, |session, now| {
             session.handle_fetch(now, &party, after, wire::answer_budget())
         });
@@ -150,8 +145,7 @@ impl MessageRouter for Router {
         let acknowledged = shared
             .sessions
             .call(&session, |session, now| session.handle_acknowledge(now, acknowledge));
-        let acknowledged = acknowledged.await.map_err(Rejected::status)?;
-        Ok(Response::new(wire::acknowledged(acknowledged.map_err(Rejected::status)?)))
+        Ok(Response::new(wire::acknowledged(settled(acknowledged.await)?)))
     }
 
     async fn get_message_status(
@@ -161,7 +155,7 @@ impl MessageRouter for Router {
         let shared = self.serving()?;
         let (session, message) = wire::status_of(request.get_ref())?;
         let status = shared.sessions.call(&session, |session, _| session.status(message));
-        let status = status.await.map_err(Rejected::status)?.map_err(Rejected::status)?;
+        let status = settled(status.await)?;
         Ok(Response::new(wire::status(request.into_inner(), status)))
     }
 
@@ -173,7 +167,7 @@ impl MessageRouter for Router {
         let registration = wire::registration(request.into_inner())?;
         let registered =
             shared.directory.call(|directory, now| directory.handle_register(now, registration));
-        let registered = registered.await.map_err(Rejected::status)?.map_err(Rejected::status)?;
+        let registered = settled(registered.await)?;
         Ok(Response::new(wire::registered(registered)))
     }
 
@@ -183,7 +177,7 @@ impl MessageRouter for Router {
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         let shared = self.serving()?;
         let party = wire::alive(request.get_ref())?;
-        let at = shared.alive(&party).await?;
+        let at = settled(shared.directory.alive(&party).await)?;
         let outstanding = shared.sessions.outstanding(&party).await.map_err(Rejected::status)?;
         Ok(Response::new(wire::heartbeat(at, outstanding)))
     }
@@ -194,7 +188,7 @@ impl MessageRouter for Router {
     ) -> Result<Response<EventStream>, Status> {
         let shared = self.serving()?;
         let (party, kinds) = wire::listener(request.get_ref())?;
-        shared.alive(&party).await?;
+        settled(shared.directory.alive(&party).await)?;
         Ok(Response::new(EventStream::open(Arc::clone(&shared.events), party, kinds)))
     }
 
@@ -210,7 +204,7 @@ impl MessageRouter for Router {
         let announced = shared
             .sessions
             .call(&session, |session, now| session.handle_announce(now, announcement));
-        announced.await.map_err(Rejected::status)?.map_err(Rejected::status)?;
+        settled(announced.await)?;
         let reached = shared.sessions.reached(&session, &event).map_err(Rejected::status)?;
         Ok(Response::new(wire::published(reached)))
     }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use mpc_router_core::{Content, PartyId, SessionId, StreamId};
-use mpc_router_proto::{Encoded, v1};
 use tonic::Status;
 
 use crate::commits::Lost;
@@ -42,7 +41,7 @@ impl MessageStream {
 }
 
 impl Stream for MessageStream {
-    type Item = Result<Encoded<v1::MpcMessage>, Status>;
+    type Item = Result<wire::MessageItem, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
@@ -59,7 +58,7 @@ impl Stream for MessageStream {
         }
         let content = this.batch.pop_front().expect("a pull that is ready gave something");
         this.frame.add(&content);
-        Poll::Ready(Some(Ok(Encoded::from_bytes(content.into_bytes()))))
+        Poll::Ready(Some(Ok(wire::message(content))))
     }
 }
 

@@ -83,9 +83,23 @@ pub(crate) fn route(
     Ok((session, Route { id, from, to, size }, draft))
 }
 
+/// What message streams are made of: encoded once, when the message was accepted.
+pub(crate) type MessageItem = Encoded<v1::MpcMessage>;
+
+/// What event streams are made of.
+pub(crate) type EventItem = v1::SessionEvent;
+
 /// Whose messages of which session are wanted.
 pub(crate) fn reader(session_id: &str, party_id: &str) -> Result<(SessionId, PartyId), Status> {
     Ok((session(session_id)?, party(party_id)?))
+}
+
+/// Whose messages of which session are asked for, and since when.
+pub(crate) fn fetch(
+    request: &v1::GetPendingMessagesRequest,
+) -> Result<(SessionId, PartyId, Millis), Status> {
+    let (session, party) = reader(&request.session_id, &request.party_id)?;
+    Ok((session, party, Millis(request.after_timestamp)))
 }
 
 /// How much a poll's answer may hold (PND-4).
@@ -319,8 +333,13 @@ pub(crate) fn event_for(_party: &PartyId, content: &Content) -> Content {
     content.clone()
 }
 
+/// A message as it is sent.
+pub(crate) fn message(content: Content) -> MessageItem {
+    Encoded::from_bytes(content.into_bytes())
+}
+
 /// An event as it is sent.
-pub(crate) fn event(content: &Content) -> Result<v1::SessionEvent, Status> {
+pub(crate) fn event(content: &Content) -> Result<EventItem, Status> {
     v1::SessionEvent::decode(content.as_bytes().clone())
         .map_err(|_| Status::internal("the router stored an event that it cannot read"))
 }
