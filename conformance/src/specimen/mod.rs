@@ -8,22 +8,33 @@
 //! place where the right one stands: a check is worth something when it finds its faults, and is
 //! no nuisance when it passes all variants. To follow one of them, search for its name.
 //!
+//! To read it, begin with `router`, the ten calls, and follow one to where it is decided:
+//! `registration`, `liveness` and `directory` for parties; `routing` and `accepting` for what is
+//! sent; `subscribing`, `queues`, `streams` and `redelivery` for what is streamed; `polling`,
+//! `acknowledging`, `status` and `events`. What they share stands in `state` and `delivery`.
+//!
 //! All time is tokio's, so that under a paused clock on one thread a run is the same every time.
 
+mod accepting;
 mod acknowledging;
 mod clock;
 mod delivery;
+mod directory;
 mod events;
 mod faults;
 mod ids;
-mod parties;
+mod liveness;
 mod polling;
+mod queues;
+mod redelivery;
 mod refusal;
+mod registration;
 mod router;
 mod routing;
 mod state;
 mod status;
 mod streams;
+mod subscribing;
 #[cfg(test)]
 mod tests;
 mod twist;
@@ -98,17 +109,11 @@ impl Specimen {
 
     /// An empty router whose clock shows `unix` now, for runs that are to be the same every time.
     pub fn at(unix: SystemTime, settings: Settings, twist: impl Into<Twist>) -> Self {
-        let twist = twist.into();
+        let twist = Arc::new(twist.into());
         let ahead = if twist.is(Variant::ClockAhead) { AHEAD } else { Duration::ZERO };
-        Self {
-            max_payload: settings.max_payload,
-            state: Arc::new(Mutex::new(State::new(
-                settings,
-                twist.clone(),
-                Clock::showing(unix + ahead),
-            ))),
-            twist: Arc::new(twist),
-        }
+        let max_payload = settings.max_payload;
+        let state = State::new(settings, twist.clone(), Clock::showing(unix + ahead));
+        Self { twist, max_payload, state: Arc::new(Mutex::new(state)) }
     }
 
     /// What is planted into it.

@@ -1,7 +1,7 @@
 //! The ten calls: each takes the lock, decides, and answers.
 
 use std::pin::Pin;
-use std::sync::MutexGuard;
+use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use mpc_router_proto::Encoded;
@@ -165,7 +165,8 @@ impl MessageRouter for Specimen {
 impl Specimen {
     /// The one lock. What is due by time alone is done first.
     fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().expect("no decision panics");
+        // A panic is the finding of another thread, not the end of this one.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.expire();
         state.reap();
         state.notice_who_went_offline();

@@ -1,34 +1,19 @@
-//! From a RouteMessage call to the recipients' mailboxes: RTE.
+//! RouteMessage: who may send what to whom (RTE).
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-
-use bytes::Bytes;
-use mpc_router_proto::v1::{MpcMessage, RouteMessageRequest, RouteMessageResponse};
+use mpc_router_proto::v1::{RouteMessageRequest, RouteMessageResponse};
 use prost::Message as _;
-use rand_core::RngCore;
-use tokio::time::{Duration, Instant};
 use tonic::Code;
 
-use super::polling::ANSWER_BYTES;
 use super::refusal::Refusal;
-use super::state::{Delivery, Message, Number, Session, State};
+use super::state::{Session, State};
 use super::{Fault, Variant};
-
-const MIB: usize = 1024 * 1024;
-
-/// The most of a message that is no payload, as clients allow for it.
-const ENVELOPE_BYTES: usize = 64 * 1024;
-
-/// How long messages may be collected before they are handed out in any order.
-const ONE_INSTANT: Duration = Duration::from_millis(2);
 
 /// What was the case when a call arrived. The right specimen does not ask: it decides everything
 /// at one moment.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    at_ms: i64,
-    accepted: usize,
+    pub(super) at_ms: i64,
+    pub(super) accepted: usize,
 }
 
 /// To whom a message goes, and why it may not.
@@ -219,193 +204,6 @@ impl State {
             return Err(Refusal::not_found("a recipient is neither member nor registered"));
         }
         Ok(())
-    }
-
-    /// Takes the message in, and gives its `message_id`.
-    fn accept(
-        &mut self,
-        request: &RouteMessageRequest,
-        parties: Vec<String>,
-        arrival: &Arrival,
-    ) -> String {
-        let number = self.messages.len();
-        let content = self.content(request, arrival);
-        let message_id = content.message_id.clone();
-        let kept = self.keeps(request, arrival);
-        self.session_mut(&request.session_id).accepted += 1;
-
-        // RTE-5: one identifier, for this message only.
-        self.numbers.insert(message_id.clone(), number);
-        self.messages.push(Message {
-            content,
-            accepted: Instant::now(),
-            deliveries: parties.iter().cloned().map(Delivery::to).collect(),
-        });
-        if kept {
-            for party in &parties {
-                self.put_into_mailbox(number, party);
-            }
-            for party in &parties {
-                self.offer(number, party);
-            }
-        }
-        message_id
-    }
-
-    /// What is accepted is kept; only faults do otherwise.
-    fn keeps(&mut self, request: &RouteMessageRequest, arrival: &Arrival) -> bool {
-        let twist = self.twist.clone();
-        let session = self.session_mut(&request.session_id);
-        let highest =
-            session.rounds.entry(request.from_party.clone()).or_insert(request.round_number);
-        let old = request.round_number < *highest;
-        *highest = request.round_number.max(*highest);
-
-        let drops = (twist.has(Fault::LosesConcurrentSends) && session.accepted > arrival.accepted)
-            || (twist.has(Fault::DropsAfterThe50th) && session.accepted >= 50)
-            // RTE-14: rounds are labels.
-            || (twist.has(Fault::OldRoundsDropped) && old);
-        !drops
-    }
-
-    fn put_into_mailbox(&mut self, number: Number, party: &str) {
-        let session = self.messages[number].content.session_id.clone();
-        let offline = self.party(party).is_some_and(|party| !self.is_online(party));
-        let ring = offline && self.has(Fault::OfflineMailboxOf100);
-        let accepted_is_delivered = self.has(Fault::AcceptedIsDelivered);
-        let mailbox = self.session_mut(&session).mailboxes.entry(party.to_owned()).or_default();
-        mailbox.insert(number);
-        // HB-11: nothing is lost by being offline.
-        if ring && mailbox.len() > 100 {
-            mailbox.pop_first();
-        }
-        if accepted_is_delivered {
-            self.hand_out(number, party, super::delivery::Way::Stream);
-        }
-    }
-
-    /// The message as its recipients get it: RTE-4.
-    fn content(&mut self, request: &RouteMessageRequest, arrival: &Arrival) -> MpcMessage {
-        let mut payload = request.payload.clone();
-        if self.has(Fault::PayloadCutAt1MiB) {
-            payload.truncate(MIB);
-        }
-        if self.has(Fault::PayloadAsText) {
-            payload = Bytes::from(String::from_utf8_lossy(&payload).into_owned());
-        }
-        let round_number = if self.has(Fault::RoundIn16Bits) {
-            i32::from(request.round_number as i16)
-        } else {
-            request.round_number
-        };
-        let message_type = if self.has(Fault::MessageTypeTrimmed) {
-            request.message_type.trim().to_owned()
-        } else {
-            request.message_type.clone()
-        };
-        // RTE-3
-        let is_broadcast = if self.has(Fault::BroadcastUnmarked) {
-            false
-        } else if self.has(Fault::MulticastMarkedBroadcast) {
-            request.to_parties.len() != 1
-        } else {
-            request.to_parties.is_empty()
-        };
-        let mut content = MpcMessage {
-            message_id: self.message_id(request),
-            session_id: request.session_id.clone(),
-            from_party: request.from_party.clone(),
-            is_broadcast,
-            round_number,
-            message_type,
-            payload,
-            created_at: 0,
-        };
-        content.created_at = self.created_at(&content, arrival);
-        content
-    }
-
-    fn message_id(&mut self, request: &RouteMessageRequest) -> String {
-        if self.has(Fault::IdFromContent) {
-            let mut hasher = DefaultHasher::new();
-            request.encode_to_vec().hash(&mut hasher);
-            return format!("{:016x}", hasher.finish());
-        }
-        if self.has(Fault::IdFromMillisecond) {
-            return format!("{}-{}", request.from_party, self.now_ms());
-        }
-        self.ids.next(&self.twist)
-    }
-
-    /// RTE-5: the identifier that copies carry.
-    fn answered_id(&mut self, message_id: String) -> String {
-        if self.has(Fault::AnswerWithoutId) {
-            return String::new();
-        }
-        if self.has(Fault::AnswerHasOtherId) {
-            let other = format!("front-{message_id}");
-            self.numbers.insert(other.clone(), self.numbers[&message_id]);
-            return other;
-        }
-        message_id
-    }
-
-    /// RTE-11, ORD-7: the router's clock, and never earlier than the session's last message.
-    ///
-    /// PND-4: what shares one millisecond fits into one answer together with one message more, so
-    /// that a poller can always go on.
-    fn created_at(&mut self, content: &MpcMessage, arrival: &Arrival) -> i64 {
-        let twist = self.twist.clone();
-        let now = self.now_ms();
-        let instant_ends = self.instant_ends();
-        let largest = self.settings.max_payload + ENVELOPE_BYTES;
-        let most = MIB.min(ANSWER_BYTES.saturating_sub(largest));
-        let size = content.encoded_len();
-        let session = self.session_mut(&content.session_id);
-
-        let mut created_at = now.max(session.created_at);
-        if let Some(ends) = instant_ends {
-            if session.instant.ends.is_none_or(|ends| Instant::now() >= ends) {
-                session.instant.count += 1;
-                session.instant.ends = Some(ends);
-            } else {
-                created_at = session.created_at;
-            }
-        }
-        let full = session.created_bytes > 0 && session.created_bytes + size > most;
-        if created_at == session.created_at
-            && ((full && !twist.has(Fault::MillisecondOverfull))
-                || twist.is(Variant::PollsStrictlyAfter))
-        {
-            created_at += 1;
-            session.instant.count += 1;
-        }
-        if created_at > session.created_at {
-            session.created_bytes = 0;
-        }
-        session.created_at = created_at;
-        session.created_bytes += size;
-
-        if twist.has(Fault::CreatedAtByTwoClocks) && session.accepted % 2 == 1 {
-            created_at - 30
-        } else if twist.has(Fault::CreatedAtBeforeTheQueue) {
-            arrival.at_ms
-        } else if twist.has(Fault::CreatedAtInLocalTime) {
-            created_at + 60 * 60 * 1000
-        } else {
-            created_at
-        }
-    }
-
-    /// ORD-5: there is one order for all, but for a twist that collects what is concurrent.
-    fn instant_ends(&self) -> Option<Instant> {
-        (self.has(Fault::RecipientsSortByName) || self.is(Variant::RecipientsOrderForThemselves))
-            .then(|| Instant::now() + ONE_INSTANT)
-    }
-
-    /// A coin.
-    pub(super) fn heads(&mut self) -> bool {
-        self.chance.next_u32().is_multiple_of(2)
     }
 }
 

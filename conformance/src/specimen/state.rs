@@ -1,6 +1,7 @@
 //! What the specimen remembers: parties, sessions, messages, and who is listening.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::task::Waker;
 
 use mpc_router_proto::v1::{MpcMessage, NotificationChannel, SessionEvent};
@@ -19,7 +20,7 @@ pub(super) type Number = usize;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) settings: Settings,
-    pub(super) twist: Twist,
+    pub(super) twist: Arc<Twist>,
     pub(super) clock: Clock,
     pub(super) ids: Ids,
     /// For what some twists leave to chance. The right specimen draws nothing.
@@ -56,9 +57,11 @@ pub(super) struct Party {
     pub(super) last_seen_at: i64,
     /// How far its own clock is ahead of ours. Liveness does not ask it (HB-8), but for a fault.
     pub(super) clock_ahead_ms: i64,
-    /// What only some faults ask for.
+    /// What only faults ask for, from here on: how often it has beaten.
     pub(super) heartbeats: usize,
+    /// It was online when somebody last looked.
     pub(super) thought_online: bool,
+    /// What its count of outstanding deliveries is off by.
     pub(super) miscounted: i64,
     pub(super) banned: bool,
 }
@@ -74,7 +77,7 @@ pub(super) struct Session {
     /// The newest message's `created_at`, and how many bytes have that same one.
     pub(super) created_at: i64,
     pub(super) created_bytes: usize,
-    /// How many messages it has accepted.
+    /// What only twists ask for, from here on: how many messages it has accepted.
     pub(super) accepted: usize,
     /// What its recipients may put in an order of their own.
     pub(super) instant: OneInstant,
@@ -110,8 +113,11 @@ pub(super) struct Delivery {
     pub(super) delivered_at: i64,
     /// 0 until it is acknowledged.
     pub(super) acknowledged_at: i64,
+    /// Timed redeliveries (RED-3).
     pub(super) retries: u32,
+    /// How often a poll was answered with it.
     pub(super) polls: u32,
+    /// What only twists ask for, from here on: a stream has handed it out.
     pub(super) streamed: bool,
     /// It failed by time-out or expiry.
     pub(super) timed_out: bool,
@@ -142,12 +148,17 @@ pub(super) struct Subscription {
     /// Set by a newer subscription, where that changes anything.
     pub(super) superseded: bool,
     pub(super) waker: Option<Waker>,
+    /// What only twists ask for, from here on: when it last handed something out, or was opened.
     pub(super) active_at: Instant,
     pub(super) handed_out: usize,
+    /// What it handed out last.
     pub(super) last: Option<Number>,
+    /// What comes next once more, whatever its state.
     pub(super) again: Option<Number>,
+    /// It has sent something a second time.
     pub(super) redelivered: bool,
     pub(super) paused_until: Option<Instant>,
+    /// What it has handed out and not let go, with the time of its arrival.
     pub(super) on_the_way: VecDeque<(Instant, MpcMessage)>,
 }
 
@@ -155,10 +166,12 @@ pub(super) struct Subscription {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) number: Number,
+    /// It was there before the stream was.
+    pub(super) replayed: bool,
     pub(super) queued: Instant,
     /// Not handed out before. The right specimen lets nothing wait.
     pub(super) due: Instant,
-    pub(super) replayed: bool,
+    /// Which of the session's instants it belongs to.
     pub(super) instant: u64,
 }
 
@@ -190,7 +203,7 @@ pub(super) struct Tally {
 }
 
 impl State {
-    pub(super) fn new(settings: Settings, twist: Twist, clock: Clock) -> Self {
+    pub(super) fn new(settings: Settings, twist: Arc<Twist>, clock: Clock) -> Self {
         Self {
             ids: Ids::from_seed(settings.seed),
             chance: ChaCha8Rng::seed_from_u64(settings.seed.wrapping_add(1)),
@@ -235,6 +248,11 @@ impl State {
     /// A whole number of milliseconds below `limit`, by chance.
     pub(super) fn random_ms(&mut self, limit: u64) -> Duration {
         Duration::from_millis(self.chance.next_u64() % limit)
+    }
+
+    /// A coin.
+    pub(super) fn heads(&mut self) -> bool {
+        self.chance.next_u32().is_multiple_of(2)
     }
 
     /// The key under which a party is kept.
@@ -299,6 +317,15 @@ impl Delivery {
             streamed: false,
             timed_out: false,
             acknowledging: false,
+        }
+    }
+}
+
+impl Subscription {
+    /// The stream looks again for what to do.
+    pub(super) fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
         }
     }
 }

@@ -1,0 +1,122 @@
+//! The queues of message streams: what goes into them, and in which order (ORD).
+
+use tokio::time::{Duration, Instant};
+
+use super::delivery::LAG;
+use super::state::{Number, State, Waiting};
+use super::{Fault, Variant};
+
+const MIB: usize = 1024 * 1024;
+
+/// How long messages may be collected before they are handed out in any order.
+const ONE_INSTANT: Duration = Duration::from_millis(2);
+
+impl State {
+    /// Puts an accepted message into the queues of its recipient's open streams: SUB-1, SUB-5.
+    pub(super) fn offer(&mut self, number: Number, party: &str) {
+        let session = self.messages[number].content.session_id.clone();
+        let mut streams: Vec<usize> = (0..self.subscriptions.len())
+            .filter(|at| {
+                let stream = &self.subscriptions[*at];
+                // RTE-10: of this session only.
+                let meant = self.same_session(&stream.session, &session)
+                    || self.has(Fault::StreamAcrossSessions);
+                stream.party == party && meant && !stream.superseded
+            })
+            .collect();
+        if self.has(Fault::SecondSubscriptionStarved) {
+            streams.truncate(1);
+        }
+        if self.has(Fault::SubscriptionsShareMessages) && !streams.is_empty() {
+            streams = vec![streams[number % streams.len()]];
+        }
+        for at in streams {
+            self.enqueue(at, number);
+        }
+    }
+
+    /// Puts a message behind all others in a stream's queue: ORD-1 to ORD-5.
+    fn enqueue(&mut self, at: usize, number: Number) {
+        let due = self.due(at, number);
+        let content = &self.messages[number].content;
+        let instant = self.session(&content.session_id).map_or(0, |session| session.instant.count);
+        let queued = Instant::now();
+        let waiting = Waiting { number, queued, due, replayed: false, instant };
+        let sorts_itself =
+            self.has(Fault::RecipientsSortByName) || self.is(Variant::RecipientsOrderForThemselves);
+        let place = if sorts_itself { self.place_in_instant(at, &waiting) } else { None };
+        let twist = self.twist.clone();
+
+        let stream = &mut self.subscriptions[at];
+        let replaying = stream.queue.iter().any(|waiting| waiting.replayed);
+        if twist.has(Fault::LiveLostDuringReplay) && replaying {
+            return;
+        }
+        // ORD-8: redeliveries change nothing for the others.
+        if twist.has(Fault::RedeliveryShufflesFresh) && stream.redelivered {
+            stream.queue.push_front(waiting);
+        } else if let Some(place) = place {
+            stream.queue.insert(place, waiting);
+        } else {
+            stream.queue.push_back(waiting);
+        }
+        stream.wake();
+    }
+
+    /// When a message may leave a stream's queue: at once, but for a twist that lets others
+    /// overtake it.
+    fn due(&mut self, at: usize, number: Number) -> Instant {
+        let now = Instant::now();
+        let content = &self.messages[number].content;
+        let session = self.session(&content.session_id);
+        let accepted = session.map_or(0, |session| session.accepted);
+        let instant_ends = session.and_then(|session| session.instant.ends);
+        if let Some(ends) = instant_ends {
+            return ends;
+        }
+        if self.has(Fault::LanePerSender) {
+            let messages = &self.messages;
+            let lane = self.subscriptions[at]
+                .queue
+                .iter()
+                .filter(|waiting| messages[waiting.number].content.from_party == content.from_party)
+                .map(|waiting| waiting.due)
+                .max();
+            let due = if self.heads() { now + 2 * LAG } else { now };
+            return lane.map_or(due, |lane| lane.max(due));
+        }
+        let lags = (self.has(Fault::SwapsOnceIn100) && accepted.is_multiple_of(100))
+            || (self.has(Fault::LargeMessagesOvertaken) && content.payload.len() > MIB)
+            || (self.has(Fault::BroadcastsLag) && content.is_broadcast)
+            || (self.has(Fault::RedeliveryShufflesFresh) && self.subscriptions[at].redelivered);
+        if lags { now + LAG } else { now }
+    }
+
+    /// Where a message goes among those of its own instant: by sender, one way or the other.
+    /// Messages of one sender keep their order (ORD-1), and none of them has been handed out to
+    /// anybody, so none is a reply to another (ORD-4).
+    fn place_in_instant(&self, at: usize, new: &Waiting) -> Option<usize> {
+        let stream = &self.subscriptions[at];
+        let sender = |waiting: &Waiting| &self.messages[waiting.number].content.from_party;
+        let descending = stream.party.bytes().map(u32::from).sum::<u32>() % 2 == 1;
+        stream.queue.iter().position(|waiting| {
+            waiting.instant == new.instant
+                && if descending {
+                    sender(waiting) < sender(new)
+                } else {
+                    sender(waiting) > sender(new)
+                }
+        })
+    }
+
+    /// What comes from now on is of a later instant than what the caller is about to hand out.
+    pub(super) fn end_instant(&mut self, session_id: &str) {
+        self.session_mut(session_id).instant.ends = None;
+    }
+
+    /// ORD-5: there is one order for all, but for a twist that collects what is concurrent.
+    pub(super) fn instant_ends(&self) -> Option<Instant> {
+        (self.has(Fault::RecipientsSortByName) || self.is(Variant::RecipientsOrderForThemselves))
+            .then(|| Instant::now() + ONE_INSTANT)
+    }
+}

@@ -1,0 +1,197 @@
+//! Message streams begin and end: SUB.
+
+use std::collections::VecDeque;
+
+use mpc_router_proto::v1::SubscribeMessagesRequest;
+use tokio::time::{Duration, Instant};
+
+use super::refusal::Refusal;
+use super::state::{Number, Phase, State, Subscription, Waiting};
+use super::{Fault, Variant};
+
+/// How long a replay takes that is loaded in the background.
+const BACKGROUND: Duration = Duration::from_millis(20);
+
+/// The number of a stream that never was: it ends at once, with OK.
+const NO_STREAM: u64 = 0;
+
+impl State {
+    /// SubscribeMessages: gives the new stream's number. Only a fault leaves out of the replay what
+    /// was accepted from `unless` on.
+    pub(super) fn subscribe(
+        &mut self,
+        request: &SubscribeMessagesRequest,
+        unless: Option<Number>,
+    ) -> Result<u64, Refusal> {
+        let party = &request.party_id;
+        if party.is_empty() && self.has(Fault::EmptySubscriberEndsQuietly) {
+            return Ok(NO_STREAM);
+        }
+        // SUB-6
+        if party.is_empty() && !self.has(Fault::EmptySubscriberAccepted) {
+            return Err(Refusal::invalid("party_id is empty"));
+        }
+        if request.session_id.is_empty() {
+            return Err(Refusal::invalid("session_id is empty"));
+        }
+        // SUB-7
+        if self.party(party).is_none() && !party.is_empty() {
+            if self.has(Fault::UnknownSubscriberEndsQuietly) {
+                return Ok(NO_STREAM);
+            }
+            if !self.has(Fault::UnknownSubscriberAccepted) {
+                return Err(Refusal::not_found("the party is not registered"));
+            }
+        }
+        self.heard(party);
+        self.count_missed_attempts(request);
+        self.supersede(request);
+        self.end_instant(&request.session_id);
+
+        // SUB-1: first what is outstanding. SUB-2: both under one lock, so nothing falls between.
+        let now = Instant::now();
+        let due = if self.has(Fault::LiveBeforeReplay) { now + BACKGROUND } else { now };
+        let queue: VecDeque<Waiting> = self
+            .replay(request)
+            .into_iter()
+            .filter(|number| unless.is_none_or(|unless| *number < unless))
+            .map(|number| Waiting { number, queued: now, due, replayed: true, instant: 0 })
+            .collect();
+        let id = self.next_stream();
+        self.subscriptions.push(Subscription {
+            id,
+            session: request.session_id.clone(),
+            party: party.clone(),
+            queue,
+            unacknowledged: VecDeque::new(),
+            superseded: false,
+            waker: None,
+            active_at: now,
+            handed_out: 0,
+            last: None,
+            again: None,
+            redelivered: false,
+            paused_until: None,
+            on_the_way: VecDeque::new(),
+        });
+        Ok(id)
+    }
+
+    /// RED-5: without an open stream there are no attempts, and so none is missed.
+    fn count_missed_attempts(&mut self, request: &SubscribeMessagesRequest) {
+        let open = self.subscriptions.iter().any(|stream| stream.party == request.party_id);
+        if open || !self.has(Fault::RetriesCountWhileAway) {
+            return;
+        }
+        let (patience, most) = (self.settings.ack_timeout, self.settings.max_retries);
+        for number in self.replay(request) {
+            let message = &mut self.messages[number];
+            let missed = message.accepted.elapsed().as_millis() / patience.as_millis().max(1);
+            if let Some(delivery) = message.delivery_mut(&request.party_id)
+                && delivery.phase == Phase::Delivered
+            {
+                delivery.retries = u32::try_from(missed).unwrap_or(most).min(most);
+            }
+        }
+    }
+
+    /// What becomes of the party's earlier streams of the session: unspecified (SUB-5). Here they
+    /// go on, and redeliver nothing while there is a newer one.
+    fn supersede(&mut self, request: &SubscribeMessagesRequest) {
+        if !self.is(Variant::SupersededStreamEnds) && !self.is(Variant::SupersededStreamSilent) {
+            return;
+        }
+        for stream in &mut self.subscriptions {
+            if stream.party == request.party_id && stream.session == request.session_id {
+                stream.superseded = true;
+                stream.wake();
+            }
+        }
+    }
+
+    /// What a new subscription gets first: the outstanding deliveries, in the order routed (ORD-3).
+    fn replay(&self, request: &SubscribeMessagesRequest) -> Vec<Number> {
+        let party = &request.party_id;
+        let mut numbers: Vec<Number> = self
+            .session(&request.session_id)
+            .and_then(|session| session.mailboxes.get(party))
+            .map(|mailbox| mailbox.iter().copied().collect())
+            .unwrap_or_default();
+        // SUB-4, PND-8: what was acknowledged is not delivered again.
+        if self.has(Fault::AcknowledgedReplayed) || self.has(Fault::StreamIgnoresPollAcks) {
+            let ended = (0..self.messages.len()).filter(|number| {
+                self.same_session(&self.messages[*number].content.session_id, &request.session_id)
+                    && self.comes_in_spite_of_its_ack(*number, party)
+            });
+            numbers.extend(ended);
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
+        let content = |number: &Number| &self.messages[*number].content;
+        if self.has(Fault::ReplaySortedByRound) {
+            numbers.sort_by_key(|number| content(number).round_number);
+        }
+        if self.has(Fault::ReplaysUnicastsFirst) {
+            numbers.sort_by_key(|number| content(number).is_broadcast);
+        }
+        if self.has(Fault::ReplaysSenderBySender) {
+            numbers.sort_by_key(|number| &content(number).from_party);
+        }
+        if self.has(Fault::ReplaysNewestFirst) {
+            numbers.reverse();
+        }
+        if self.has(Fault::ReplayOf50) {
+            numbers.truncate(50);
+        }
+        if self.has(Fault::NoReplay) {
+            numbers.clear();
+        }
+        numbers
+    }
+
+    pub(super) fn comes_in_spite_of_its_ack(&self, number: Number, party: &str) -> bool {
+        self.messages[number].delivery(party).is_some_and(|delivery| {
+            delivery.phase == Phase::Acknowledged
+                && (self.has(Fault::AcknowledgedReplayed)
+                    || (self.has(Fault::StreamIgnoresPollAcks) && delivery.polls > 0))
+        })
+    }
+
+    /// A stream has ended, by cancel or by a lost connection. SUB-3: it loses nothing.
+    pub(super) fn unsubscribe(&mut self, id: u64) {
+        let Some(at) = self.subscriptions.iter().position(|stream| stream.id == id) else { return };
+        let ended = self.subscriptions.remove(at);
+        if self.has(Fault::CancelLosesQueue) {
+            for waiting in &ended.queue {
+                self.take_out(waiting.number, &ended.party);
+            }
+        }
+        if self.has(Fault::DisconnectResetsStatus) {
+            for (_, number) in &ended.unacknowledged {
+                if let Some(delivery) = self.messages[*number].delivery_mut(&ended.party)
+                    && delivery.phase == Phase::Delivered
+                {
+                    delivery.phase = Phase::Pending;
+                    delivery.delivered_at = 0;
+                }
+            }
+        }
+        // One of the others may be the newest now: its attempts begin again.
+        let due = Instant::now() + self.settings.ack_timeout;
+        for stream in &mut self.subscriptions {
+            if stream.party == ended.party && stream.session == ended.session {
+                for waiting in &mut stream.unacknowledged {
+                    waiting.0 = due;
+                }
+                stream.wake();
+            }
+        }
+    }
+
+    /// Something has changed that the party's streams may wait for.
+    pub(super) fn wake_streams(&mut self, party: &str) {
+        for stream in self.subscriptions.iter_mut().filter(|stream| stream.party == party) {
+            stream.wake();
+        }
+    }
+}
