@@ -188,3 +188,6 @@ pub fn rehearse(mut members: Vec<(u16, Box<dyn Protocol>)>) -> Result<Vec<(u16, 
         Err(Blame::nobody("the protocol got stuck"))
     }
 }
+
+#[cfg(test)]
+mod tests;
