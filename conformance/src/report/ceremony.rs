@@ -38,9 +38,9 @@ pub struct CeremonyParty {
     pub receives: String,
     /// Messages that it routed.
     pub sent: u64,
-    /// Messages that reached it, copies not counted.
+    /// Messages that it was handed, copies included.
     pub received: u64,
-    /// Messages that it acknowledged.
+    /// Messages that it acknowledged as applied.
     pub acknowledged: u64,
     /// Whether it came to the end.
     pub finished: bool,
@@ -55,6 +55,13 @@ pub struct CeremonyCheck {
     pub passed: bool,
     /// What was seen; empty where the name says it all.
     pub detail: String,
+}
+
+impl CeremonyCheck {
+    /// Its name for people: identifiers such as `group_key` become words.
+    pub(super) fn title(&self) -> String {
+        self.name.replace('_', " ")
+    }
 }
 
 /// One part of the ceremony.
@@ -77,8 +84,55 @@ impl CeremonyReport {
         self.verdict.iter().filter(|it| !it.passed)
     }
 
+    /// What the names of all parties begin with, up to a dash. It may be empty.
+    pub(super) fn prefix(&self) -> &str {
+        let Some(first) = self.parties.first().map(|it| it.id.as_str()) else { return "" };
+        let ends = first.match_indices('-').map(|(dash, _)| &first[..=dash]);
+        let is_common = |prefix: &&str| {
+            self.parties.iter().all(|it| it.id.starts_with(prefix) && it.id != *prefix)
+        };
+        ends.rev().find(is_common).unwrap_or_default()
+    }
+
+    /// A text without what the names of all parties begin with.
+    pub(super) fn short(&self, text: &str) -> String {
+        // An empty prefix is found everywhere, and replaced by itself.
+        text.replace(self.prefix(), "")
+    }
+
     /// It in a line: `FROST-Ed25519, 3 of 5 parties`.
     pub(super) fn title(&self) -> String {
         format!("{}, {} of {} parties", self.protocol, self.threshold, self.parties.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::samples;
+
+    #[test]
+    fn parties_have_their_prefix_in_common() {
+        let mut ceremony = samples::small().ceremony.unwrap();
+        assert_eq!(ceremony.prefix(), "c42-");
+        assert_eq!(ceremony.short("c42-p1 to c42-p2"), "p1 to p2");
+        ceremony.parties[0].id = "c42-x-p1".into();
+        assert_eq!(ceremony.prefix(), "c42-");
+        ceremony.parties[1].id = "c42-".into();
+        assert_eq!(ceremony.prefix(), "");
+        assert_eq!(ceremony.short("c42-p1"), "c42-p1");
+        ceremony.parties.truncate(1);
+        assert_eq!(ceremony.prefix(), "c42-x-");
+        ceremony.parties.clear();
+        assert_eq!(ceremony.prefix(), "");
+    }
+
+    #[test]
+    fn a_ceremony_of_which_nothing_was_verified_did_not_pass() {
+        let mut ceremony = samples::small().ceremony.unwrap();
+        assert!(ceremony.passed());
+        ceremony.verdict[1].passed = false;
+        assert!(!ceremony.passed());
+        ceremony.verdict.clear();
+        assert!(!ceremony.passed());
     }
 }

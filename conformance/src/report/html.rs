@@ -189,7 +189,7 @@ fn reason(requirement: &RequirementReport) -> Markup {
         @if let Some(finding) = story.finding() {
             (text(&finding.seen)) " – accepted: " (text(&finding.accepted))
         } @else {
-            (sentence(&requirement.detail))
+            (sentence(&story.detail()))
         }
     }
 }

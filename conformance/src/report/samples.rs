@@ -425,12 +425,12 @@ fn ceremony() -> CeremonyReport {
         group_public_key: Some(
             "7f4c1e0b9a35d2886c1f0e7d5b4a39281706f5e4d3c2b1a09f8e7d6c5b4a3928".into(),
         ),
-        message: "pay 3 coins to bob".into(),
+        message: "137ad48763e8f4ff33c3c26e5f0b6fa908727b6fd039356a69a1002346dcd662".into(),
         signature: Some("a1b2c3d4e5f60718".repeat(8)),
         verdict: vec![
-            check("signature verifies under the group key", ""),
-            check("all parties hold the same group key", "5 of 5"),
-            check("every message was applied exactly once", "84 of 84 deliveries"),
+            check("group_key", "all 5 parties have the same key"),
+            check("signature", "3 signers have a signature that verifies"),
+            check("applied_once", "84 deliveries were applied, each once"),
         ],
         phases: vec![
             CeremonyPhase { name: "key generation".into(), duration_ms: 1_204 },

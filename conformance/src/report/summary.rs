@@ -1,5 +1,8 @@
 //! What a report comes to: the parts of it that several forms show.
 
+use std::borrow::Cow;
+
+use super::timeline::Story;
 use super::{OverallVerdict, Report, RequirementReport};
 use crate::families::{self, FAMILIES};
 use crate::outcome::Outcome;
@@ -61,16 +64,44 @@ pub(super) fn findings(report: &Report) -> Vec<&RequirementReport> {
     found
 }
 
+/// Requirements that ended so for the same reason.
+pub(super) struct ReasonGroup<'a> {
+    /// The reason, in the words of the first of them.
+    pub(super) reason: Cow<'a, str>,
+    /// Whether the reasons of others differ from it, in their figures only.
+    pub(super) is_alike: bool,
+    /// Which.
+    pub(super) requirements: Vec<&'a RequirementReport>,
+}
+
+impl ReasonGroup<'_> {
+    /// The reason, and that others are alike if they are.
+    pub(super) fn words(&self) -> String {
+        let alike = if self.is_alike { " (the others: the same with other figures)" } else { "" };
+        format!("{}{alike}", self.reason)
+    }
+}
+
 /// Those that ended so, with those together that did for the same reason.
-pub(super) fn by_reason(report: &Report, outcome: Outcome) -> Vec<(&str, Vec<&RequirementReport>)> {
-    let mut groups: Vec<(&str, Vec<_>)> = Vec::new();
+pub(super) fn by_reason(report: &Report, outcome: Outcome) -> Vec<ReasonGroup<'_>> {
+    let without_figures =
+        |text: &str| text.replace(|it: char| it.is_ascii_digit() || it == '.', "");
+    let mut groups: Vec<(String, ReasonGroup<'_>)> = Vec::new();
     for requirement in ended(report, outcome) {
-        match groups.iter_mut().find(|(reason, _)| *reason == requirement.detail) {
-            Some((_, group)) => group.push(requirement),
-            None => groups.push((&requirement.detail, vec![requirement])),
+        let reason = Story::of(requirement).detail();
+        let key = without_figures(&reason);
+        match groups.iter_mut().find(|(of, _)| *of == key) {
+            Some((_, group)) => {
+                group.is_alike |= group.reason != reason;
+                group.requirements.push(requirement);
+            }
+            None => {
+                let requirements = vec![requirement];
+                groups.push((key, ReasonGroup { reason, is_alike: false, requirements }));
+            }
         }
     }
-    groups
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 /// What the target does not claim, by capability.
@@ -120,6 +151,9 @@ pub(super) fn because(report: &Report, named: impl Fn(&[&RequirementReport]) -> 
     for outcome in [Outcome::Inconclusive, Outcome::NotChecked, Outcome::NotApplicable] {
         match counts.get(outcome) {
             0 => {}
+            // It is the reason, and told already.
+            _ if report.verdict == OverallVerdict::Incomplete
+                && outcome != Outcome::NotApplicable => {}
             some => parts.push(format!("{some} {}", words(outcome))),
         }
     }
@@ -139,11 +173,12 @@ pub(super) fn reasons(
     match report.verdict {
         OverallVerdict::Conformant | OverallVerdict::NotConformant => {}
         OverallVerdict::Incomplete => {
-            let open = report.counts.inconclusive + report.counts.not_checked;
-            reasons.push(format!(
-                "nothing broken, but {} without a verdict",
-                count(open, "requirement")
-            ));
+            let open: Vec<_> = [Outcome::Inconclusive, Outcome::NotChecked]
+                .into_iter()
+                .filter(|it| report.counts.get(*it) > 0)
+                .map(|it| format!("{} {}", report.counts.get(it), words(it)))
+                .collect();
+            reasons.push(format!("nothing broken, but {}", open.join(" and ")));
         }
         OverallVerdict::Unreachable => {
             reasons.push("the target died, or could not be reached any more".into());
@@ -156,11 +191,46 @@ pub(super) fn reasons(
     if let Some(ceremony) = &report.ceremony
         && !ceremony.passed()
     {
-        let broken: Vec<_> = ceremony.broken().map(|it| it.name.as_str()).collect();
+        let broken: Vec<_> = ceremony.broken().map(|it| it.title()).collect();
         reasons.push(match broken.as_slice() {
             [] => "nothing of the ceremony could be verified".into(),
             broken => format!("the ceremony failed ({})", broken.join(", ")),
         });
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn reasons_are_the_same_but_for_names_and_figures() {
+        let mut report = samples::incomplete();
+        let reasons = [
+            ("REG-1", "it took 5.5 s"),
+            ("REG-2", "it took 10 s"),
+            ("ORD-2", "RegisterParty(2a1f-ord2-bob) was lost"),
+            ("RED-1", "RegisterParty(2a1f-red1-bob) was lost"),
+        ];
+        report.requirements.retain(|it| reasons.iter().any(|(id, _)| it.id == *id));
+        for (requirement, (id, reason)) in report.requirements.iter_mut().zip(reasons) {
+            assert_eq!(requirement.id, id);
+            requirement.outcome = Outcome::Inconclusive;
+            requirement.detail = reason.into();
+        }
+        let groups: Vec<_> = by_reason(&report, Outcome::Inconclusive)
+            .iter()
+            .map(|it| (ids_of(&it.requirements), it.words()))
+            .collect();
+        let alike = "it took 5.5 s (the others: the same with other figures)";
+        assert_eq!(
+            groups,
+            [
+                ("REG-1, REG-2".into(), alike.into()),
+                ("ORD-2, RED-1".into(), "RegisterParty(bob) was lost".into())
+            ]
+        );
+    }
 }

@@ -250,7 +250,7 @@ fn finding(page: &mut Page<'_, impl io::Write>, requirement: &RequirementReport)
             page.field("seen", &finding.seen)?;
             page.field("accepted", &finding.accepted)?;
         }
-        None => page.field("because", &requirement.detail)?,
+        None => page.field("because", &story.detail())?,
     }
     timeline(page, &story)?;
     if let Some(replay) = &requirement.replay {
@@ -288,12 +288,12 @@ fn timeline(page: &mut Page<'_, impl io::Write>, story: &Story<'_>) -> io::Resul
 /// What has no verdict, with the reasons.
 fn open_ends(page: &mut Page<'_, impl io::Write>, report: &Report) -> io::Result<()> {
     for outcome in [Outcome::Inconclusive, Outcome::NotChecked] {
-        for (reason, requirements) in summary::by_reason(report, outcome) {
+        for group in summary::by_reason(report, outcome) {
             page.blank()?;
-            let ids = ids_of(&requirements);
+            let ids = ids_of(&group.requirements);
             let title = format!("{} {}: {ids}", glyph(outcome), words(outcome));
             page.paragraph(0, &title, style(outcome))?;
-            page.paragraph(2, reason, Style::new())?;
+            page.paragraph(2, &group.words(), Style::new())?;
         }
     }
     let not_claimed = summary::not_claimed(report);

@@ -39,6 +39,11 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// Why it ended as it did.
+    pub(super) fn detail(&self) -> Cow<'a, str> {
+        self.short(&self.requirement.detail)
+    }
+
     /// What was seen and what would have been accepted.
     pub(super) fn finding(&self) -> Option<Finding> {
         let finding = self.requirement.finding.as_ref()?;
@@ -112,22 +117,29 @@ fn message_of(result: &str) -> Option<&str> {
     result.strip_prefix("message ")?.split(' ').next().filter(|id| !id.is_empty())
 }
 
-/// What all names of a trial begin with: those of the parties in it, but for the coordinator, which
-/// has the same name in all. The part before the last dash that all have in common is the run, the
-/// check and the attempt, as `Trial::new` puts them together.
+/// What all names of a trial begin with: the run, the check and the attempt, as `Trial::new` puts
+/// them together. It is in the names of all parties but the coordinator; where nothing was called,
+/// it may be in the reason.
 fn common_prefix(requirement: &RequirementReport) -> Option<&str> {
     let check = format!("-{}", requirement.id.to_ascii_lowercase().replace('-', ""));
-    requirement.timeline.iter().find_map(|entry| {
-        let after_run = entry.party.find(&check)? + check.len();
-        let rest = &entry.party[after_run..];
-        let dash = rest.find('-')?;
-        // What comes between is `r` and the number of the attempt, if it was not the first.
-        let again = &rest[..dash];
-        let attempt = again.is_empty()
-            || again.strip_prefix('r').is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()));
-        let end = after_run + dash + 1;
-        (attempt && end < entry.party.len()).then(|| &entry.party[..end])
-    })
+    let parties = requirement.timeline.iter().map(|entry| entry.party.as_str());
+    parties.chain([requirement.detail.as_str()]).find_map(|text| prefix_within(text, &check))
+}
+
+/// The beginning of a name in `text`, from where the name begins to the dash after `check`.
+fn prefix_within<'a>(text: &'a str, check: &str) -> Option<&'a str> {
+    let place = text.find(check)?;
+    let begin = text[..place]
+        .rfind(|it: char| !it.is_ascii_alphanumeric())
+        .map_or(0, |before| before + text[before..].chars().next().map_or(0, char::len_utf8));
+    let after_check = place + check.len();
+    let dash = text[after_check..].find('-')?;
+    // What comes between is `r` and the number of the attempt, if it was not the first.
+    let again = &text[after_check..after_check + dash];
+    let attempt = again.is_empty()
+        || again.strip_prefix('r').is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()));
+    let end = after_check + dash + 1;
+    (attempt && begin < place && end < text.len()).then(|| &text[begin..end])
 }
 
 #[cfg(test)]
@@ -153,8 +165,20 @@ mod tests {
             let mut report = samples::ord_1();
             report.timeline.truncate(1);
             report.timeline[0].party = name.into();
+            report.detail.clear();
             assert_eq!(Story::of(&report).prefix(), prefix, "{name}");
         }
+    }
+
+    #[test]
+    fn names_are_shortened_in_a_reason_too() {
+        let mut report = samples::ord_1();
+        report.timeline.clear();
+        report.detail = "it could not be prepared: RegisterParty(2a1f-ord1-bob) was lost".into();
+        let detail = Story::of(&report).detail().into_owned();
+        assert_eq!(detail, "it could not be prepared: RegisterParty(bob) was lost");
+        report.detail = "it is said of -ord1-bob".into();
+        assert_eq!(Story::of(&report).prefix(), "");
     }
 
     #[test]

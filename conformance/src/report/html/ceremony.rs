@@ -26,9 +26,9 @@ pub(super) fn section(ceremony: &CeremonyReport) -> Markup {
                         li {
                             (held(check.passed)) " "
                             span {
-                                b { (text(&check.name)) }
+                                b { (text(&check.title())) }
                                 @if !check.detail.is_empty() {
-                                    span.detail { (text(&check.detail)) }
+                                    span.detail { (text(&ceremony.short(&check.detail))) }
                                 }
                             }
                         }
@@ -66,6 +66,9 @@ fn phases(ceremony: &CeremonyReport) -> Markup {
 
 fn parties(ceremony: &CeremonyReport) -> Markup {
     html! {
+        @if !ceremony.prefix().is_empty() {
+            p.aside { "Names are without their " code { (text(ceremony.prefix())) } "." }
+        }
         div.scroll tabindex="0" {
             table.parties {
                 thead {
@@ -82,7 +85,9 @@ fn parties(ceremony: &CeremonyReport) -> Markup {
                 tbody {
                     @for party in &ceremony.parties {
                         tr {
-                            th.name scope="row" { (text(&party.id)) }
+                            th.name scope="row" title=(text(&party.id)) {
+                                (text(&ceremony.short(&party.id)))
+                            }
                             td { (text(&party.role)) }
                             td { (text(&party.receives)) }
                             td.number { (party.sent) }

@@ -45,7 +45,7 @@ fn finding(requirement: &RequirementReport, is_open: bool) -> Markup {
                 (mark(outcome)) " " b.id { (text(&requirement.id)) }
                 span.tag { (level) " " (ending(outcome, level)) }
                 span.gist {
-                    (story.finding().map_or_else(|| text(&requirement.detail), |it| text(&it.seen)))
+                    (story.finding().map_or_else(|| text(&story.detail()), |it| text(&it.seen)))
                 }
             }
             div.evidence id=(anchor(requirement)) {
@@ -59,7 +59,7 @@ fn finding(requirement: &RequirementReport, is_open: bool) -> Markup {
                         }
                     }
                 } @else {
-                    p.detail { (sentence(&requirement.detail)) }
+                    p.detail { (sentence(&story.detail())) }
                 }
                 @if let Some(replay) = &requirement.replay {
                     h4 { "Replay" }
@@ -81,9 +81,7 @@ pub(super) fn open_ends(report: &Report) -> Markup {
     let groups: Vec<_> = [Outcome::Inconclusive, Outcome::NotChecked]
         .into_iter()
         .flat_map(|outcome| {
-            summary::by_reason(report, outcome)
-                .into_iter()
-                .map(move |(reason, requirements)| (outcome, reason, requirements))
+            summary::by_reason(report, outcome).into_iter().map(move |group| (outcome, group))
         })
         .collect();
     let not_claimed = summary::not_claimed(report);
@@ -91,17 +89,19 @@ pub(super) fn open_ends(report: &Report) -> Markup {
         @if !groups.is_empty() || !not_claimed.is_empty() {
             section #open {
                 h2 { "Without a verdict" }
-                @for (outcome, reason, requirements) in groups {
+                @for (outcome, group) in groups {
                     div.open-end.(class(outcome)) {
                         p {
                             (mark(outcome)) " "
                             b {
-                                (count(requirements.len(), "requirement")) " " (words(outcome)) ": "
+                                (count(group.requirements.len(), "requirement"))
+                                " " (words(outcome)) ": "
                             }
-                            (sentence(reason))
+                            (sentence(&group.words()))
                         }
-                        p.ids { (links(&requirements)) }
-                        @for requirement in requirements.iter().filter(|it| has_evidence(it)) {
+                        p.ids { (links(&group.requirements)) }
+                        @let told = group.requirements.iter().filter(|it| has_evidence(it));
+                        @for requirement in told {
                             details.story {
                                 summary { "Timeline of " (text(&requirement.id)) }
                                 div id=(anchor(requirement)) { (spacetime::timeline(requirement)) }

@@ -23,7 +23,7 @@ pub(super) fn write(
         duration(ceremony.duration_ms)
     );
     page.paragraph(0, &title, style(outcome))?;
-    parties(page, &ceremony.parties)?;
+    parties(page, ceremony)?;
     let none = "none";
     page.field("group key", ceremony.group_public_key.as_deref().unwrap_or(none))?;
     page.field("message", &ceremony.message)?;
@@ -40,8 +40,8 @@ pub(super) fn write(
         let outcome = if check.passed { Outcome::Passed } else { Outcome::Failed };
         let lead = format!("  {} ", glyph(outcome).style(style(outcome)));
         let text = match check.detail.as_str() {
-            "" => check.name.clone(),
-            detail => format!("{}: {detail}", check.name),
+            "" => check.title(),
+            detail => format!("{}: {}", check.title(), ceremony.short(detail)),
         };
         let style = if check.passed { Style::new() } else { style(outcome) };
         page.hanging(&lead, 4, &text, style)?;
@@ -50,8 +50,10 @@ pub(super) fn write(
 }
 
 /// Who took part, as a table, or line by line where that is too wide.
-fn parties(page: &mut Page<'_, impl io::Write>, parties: &[CeremonyParty]) -> io::Result<()> {
-    let short = |text: &str| shortened(&visible(text));
+fn parties(page: &mut Page<'_, impl io::Write>, ceremony: &CeremonyReport) -> io::Result<()> {
+    let parties = &ceremony.parties;
+    let prefix = ceremony.prefix();
+    let short = |text: &str| shortened(&visible(&ceremony.short(text)));
     let widest = |head: &str, of: &dyn Fn(&CeremonyParty) -> &String| {
         parties.iter().map(|it| columns(&short(of(it)))).max().unwrap_or(0).max(columns(head))
     };
@@ -60,6 +62,9 @@ fn parties(page: &mut Page<'_, impl io::Write>, parties: &[CeremonyParty]) -> io
     let by = widest("by", &|it| &it.receives);
     let remark = "  did not finish";
     let fits = id + role + by + 42 + columns(remark) <= page.width;
+    if !prefix.is_empty() {
+        page.field("parties", &format!("names without their {prefix}"))?;
+    }
     if fits {
         let head = format!(
             "    {:<id$}  {:<role$}  {:<by$}  {:>6}  {:>8}  {:>12}",

