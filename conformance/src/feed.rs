@@ -339,6 +339,47 @@ impl Feed<MpcMessage> {
     }
 }
 
+impl Feed<SessionEvent> {
+    /// The next event that is `wanted`, copies included; all others are passed over. It must come.
+    ///
+    /// # Errors
+    /// A finding if it does not come; `what` names it.
+    pub async fn next_wanted(
+        &mut self,
+        wanted: impl Fn(&SessionEvent) -> bool,
+        what: &str,
+    ) -> Result<SessionEvent, Stop> {
+        let wait = self.trial.pace().wait();
+        loop {
+            match self.item_until(wait.deadline()).await {
+                Some(item) if wanted(&item.content) => return Ok(item.content),
+                Some(_) => {}
+                None => return Err(self.nothing(&wait, what).await),
+            }
+        }
+    }
+
+    /// Demands that no event that is `unwanted` comes within a quiet window.
+    ///
+    /// # Errors
+    /// A finding if one does; `accepted` says why it should not.
+    pub async fn is_without(
+        &mut self,
+        unwanted: impl Fn(&SessionEvent) -> bool,
+        accepted: &str,
+    ) -> Result<(), Stop> {
+        let deadline = Instant::now() + self.trial.pace().quiet();
+        while let Some(item) = self.item_until(deadline).await {
+            if unwanted(&item.content) {
+                let brief = item.content.brief();
+                let seen = format!("{}'s {} brought {brief}", self.party, self.call);
+                return Err(Stop::broken(seen, accepted));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
         self.reader.abort();

@@ -196,9 +196,14 @@ impl Trial {
         ChaCha20Rng::from_seed(seed)
     }
 
+    /// A number that this check has not had before.
+    pub fn number(&self) -> u32 {
+        self.0.unnamed.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// A payload that is like no other one of this check, of the length given. Bytes.
     pub fn payload(&self, length: usize) -> bytes::Bytes {
-        let number = self.0.unnamed.fetch_add(1, Ordering::Relaxed);
+        let number = self.number();
         let mut bytes = vec![0; length];
         self.random(&format!("payload {number}")).fill_bytes(&mut bytes);
         bytes.into()

@@ -251,6 +251,6 @@ mod tests {
         assert_eq!(ids(["ORD-1"]), "ORD-1");
         assert_eq!(ids(["ORD-1", "ORD-2", "SUB-3"]), "ORD-1, ORD-2, SUB-3");
         assert_eq!(ids(["ORD-1", "ORD-3", "ORD-4", "ORD-5"]), "ORD-1, ORD-3 to ORD-5");
-        assert_eq!(ids(["DUR-9", "SEC-10", "odd"]), "DUR-9, SEC-10, odd");
+        assert_eq!(ids(["DUR-9", "SEC-9", "odd"]), "DUR-9, SEC-9, odd");
     }
 }

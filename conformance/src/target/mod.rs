@@ -104,7 +104,7 @@ pub struct Target {
 enum Life {
     BuiltIn(built_in::BuiltIn),
     Foreign,
-    Process(process::Process),
+    Process(Box<process::Process>),
 }
 
 /// Why a target is not there.
@@ -142,7 +142,7 @@ impl Target {
             Spec::Attach(uri) => (Door::tcp(uri.clone()), Life::Foreign),
             Spec::Exec(command) => {
                 let process = process::Process::start(command, profile).await?;
-                (Door::tcp(process.address().clone()), Life::Process(process))
+                (Door::tcp(process.address().clone()), Life::Process(Box::new(process)))
             }
         };
         let name = profile.target.name.clone().unwrap_or_else(|| match spec {
