@@ -10,7 +10,8 @@ use super::Failure;
 use super::list::textwrap;
 use crate::families::FAMILIES;
 use crate::selftest::{
-    FaultTrial, VariantTrial, on_all_cores, try_fault, try_variants, without_a_fault,
+    FaultTrial, VariantTrial, faults_with_a_check, on_all_cores, try_fault, try_variants,
+    without_a_fault,
 };
 use crate::specimen::{Fault, Variant};
 
@@ -77,17 +78,26 @@ impl Selftest {
 
     /// The faults, and the combinations of variants: the right specimen, and each one alone.
     fn chosen(&self) -> Result<(Vec<Fault>, Vec<Vec<Variant>>), Failure> {
-        let is_known = |name: &String| {
-            Fault::ALL.iter().any(|it| it.name() == name)
-                || Variant::ALL.iter().any(|it| it.name() == name)
-        };
-        if let Some(name) = self.only.iter().find(|name| !is_known(name)) {
-            return Err(Failure::usage(format!(
-                "no fault or variant is called {name:?}; `mpc-conformance selftest` names them all"
-            )));
+        for name in &self.only {
+            let is_variant = Variant::ALL.iter().any(|it| it.name() == name);
+            match Fault::ALL.iter().find(|it| it.name() == name) {
+                Some(fault) if faults_with_a_check().all(|it| it != *fault) => {
+                    return Err(Failure::usage(format!(
+                        "{name} breaks {}, which has no check yet",
+                        fault.kills()
+                    )));
+                }
+                None if !is_variant => {
+                    return Err(Failure::usage(format!(
+                        "no fault or variant is called {name:?}; `mpc-conformance selftest` names \
+                         them all"
+                    )));
+                }
+                _ => {}
+            }
         }
         let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
-        let faults = Fault::ALL.iter().copied().filter(|it| wanted(it.name())).collect();
+        let faults = faults_with_a_check().filter(|it| wanted(it.name())).collect();
         let right = self.only.is_empty().then(Vec::new);
         let each = Variant::ALL.iter().filter(|it| wanted(it.name())).map(|it| vec![*it]);
         Ok((faults, right.into_iter().chain(each).collect()))
