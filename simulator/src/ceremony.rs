@@ -26,7 +26,7 @@ use crate::coordinator::{Ending, Phase};
 use crate::drive::{Clock, Hands, Input, Lines, Wire, root, run_party};
 use crate::party::{Habits, Party};
 use crate::plan::Cast;
-pub use crate::plan::{MAX_PARTIES, Plan, PlanError, Protocol};
+pub use crate::plan::{MAX_DEADLINE, MAX_PARTIES, Plan, PlanError, Protocol};
 use crate::record::{Deed, Record};
 use crate::report::Remains;
 pub use crate::report::{Ended, PartyReport, PhaseReport, Report, SignatureReport};
@@ -56,7 +56,7 @@ pub enum What {
     },
 }
 
-/// How long parties may take to acknowledge what is left, once all is over.
+/// How much longer than the ceremony parties may take to acknowledge what is left.
 const PARTING: Duration = Duration::from_secs(10);
 
 /// The receive limit that clients of a router set: an answer to a poll is no longer (PND-4).
@@ -90,10 +90,10 @@ pub fn dial(target: &str) -> Result<impl Fn(&str) -> Channel + Clone + use<>, Ba
         return Err(bad("the port is missing".into()));
     }
     let endpoint = endpoint
-        .connect_timeout(Duration::from_secs(3))
+        .connect_timeout(Duration::from_secs(10))
         .tcp_nodelay(true)
         .http2_keep_alive_interval(Duration::from_secs(5))
-        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(20))
         .keep_alive_while_idle(true);
     Ok(move |_: &str| endpoint.connect_lazy())
 }
@@ -214,11 +214,12 @@ pub async fn run_with<T: Wire>(
 
     stage.enter("parting");
     let ending = coordinator.ending().cloned().unwrap_or(Ending::Interrupted);
-    let patience = match ending {
-        Ending::Unreachable(_) => Duration::ZERO,
-        Ending::Completed | Ending::Failed(_) | Ending::Interrupted => PARTING,
+    let until = match ending {
+        Ending::Unreachable(_) => Instant::now(),
+        Ending::Failed(_) | Ending::Interrupted => Instant::now() + PARTING,
+        Ending::Completed => clock.at(plan.deadline) + PARTING,
     };
-    over.send_replace(Some(Instant::now() + patience));
+    over.send_replace(Some(until));
     let mut parties = Vec::new();
     loop {
         tokio::select! {

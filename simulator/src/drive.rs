@@ -70,6 +70,11 @@ impl Clock {
         self.began.elapsed()
     }
 
+    /// The instant so long after the beginning.
+    pub(crate) fn at(&self, elapsed: Duration) -> Instant {
+        self.began + elapsed
+    }
+
     /// Sleeps until `at`, or for ever.
     pub(crate) async fn sleep_until(&self, at: Option<Millis>) {
         match at {

@@ -17,6 +17,9 @@ use crate::seed::Seed;
 /// The most parties a ceremony has.
 pub const MAX_PARTIES: u16 = 1_000;
 
+/// The longest a ceremony may take.
+pub const MAX_DEADLINE: Duration = Duration::from_hours(24);
+
 /// A ceremony to be run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -31,7 +34,7 @@ pub struct Plan {
     /// What names of parties and sessions begin with. Two ceremonies on one living router need
     /// different ones; each [`Plan::default`] has its own.
     pub prefix: String,
-    /// How long everything may take.
+    /// How long everything may take: more than 0, [`MAX_DEADLINE`] at most.
     pub deadline: Duration,
 }
 
@@ -83,6 +86,9 @@ pub enum PlanError {
     /// The prefix.
     #[error("the prefix of names must not be empty")]
     Prefix,
+    /// The deadline.
+    #[error("the deadline must be more than 0, and 24 hours at most")]
+    Deadline,
     /// The flow does not go with the numbers.
     #[error(transparent)]
     Flow(#[from] FlowError),
@@ -113,6 +119,9 @@ impl Plan {
         if self.prefix.is_empty() {
             return Err(PlanError::Prefix);
         }
+        if self.deadline.is_zero() || self.deadline > MAX_DEADLINE {
+            return Err(PlanError::Deadline);
+        }
         if let Protocol::Flow(flow) = &self.protocol {
             flow.check(parties, threshold)?;
         }
@@ -139,14 +148,14 @@ impl Plan {
             .collect();
         let steps = self.steps();
         let agendas = steps.iter().flatten().cloned().collect();
-        let allowed = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX / 4);
+        let allowed = self.deadline.as_millis() as u64;
         let coordinator = Coordinator::new(
             Arc::clone(&roster),
             coordinator,
             seed,
             self.threshold,
             steps,
-            allowed.min(u64::MAX / 4),
+            allowed,
         );
         Ok(Cast { roster, parties, coordinator, agendas })
     }
@@ -245,6 +254,10 @@ mod tests {
         assert_eq!(check(5, 1, "x").unwrap_err(), "with 5 parties the threshold is 2 to 5, not 1");
         assert!(check(5, 3, "").is_err());
         assert!(check(2000, 3, "x").is_err());
+        for deadline in [Duration::ZERO, MAX_DEADLINE + Duration::from_nanos(1)] {
+            let plan = Plan { deadline, ..Plan::default() };
+            assert_eq!(plan.check(), Err(PlanError::Deadline));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Wire, root};
 use crate::action::{Call, CallError, Reply};
 
 /// A call that takes longer is given up; whether it had its effect is unknown then.
-const CALL_DEADLINE: Duration = Duration::from_secs(5);
+const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Makes a call, within its deadline.
 pub(crate) async fn perform<T: Wire>(

@@ -107,6 +107,7 @@ async fn errors_are_one_line_that_says_what_to_do() {
         (vec!["ceremony", "--target", "nonsense"], 5, "such as http://127.0.0.1:50051"),
         (vec!["ceremony", "-t", "6"], 5, "with 5 parties the threshold is 2 to 5, not 6"),
         (vec!["ceremony", "-n", "1"], 5, "a ceremony takes 2 to 1000 parties, not 1"),
+        (vec!["ceremony", "--deadline", "0s"], 5, "the deadline must be more than 0"),
         (vec!["ceremony", "--flow", "nope"], 5, "`mpc-simulator flows` lists them"),
         (vec!["ceremony", "--flow", flow], 5, "toml:4: unknown field `rounds`"),
         (vec!["flows", "nope"], 5, "no flow is called nope"),
@@ -121,6 +122,7 @@ async fn errors_are_one_line_that_says_what_to_do() {
         assert_eq!(out.status.code(), Some(code), "{args:?}: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains(told), "{args:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!(text(&out.stdout), "", "{args:?}");
     }
     std::fs::remove_file(flow).unwrap();
     // What clap says may be longer.
