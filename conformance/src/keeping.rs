@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::outcome::Stop;
+use crate::outcome::{Stop, Verdict};
 use crate::trial::Trial;
 
 /// The time in which the target must keep what was routed after its beginning.
@@ -36,7 +36,8 @@ impl Trial {
 }
 
 impl Keeping {
-    /// Demands that the time is not over: asked after what was seen, before it is judged.
+    /// Demands that the time is not over: asked after what was seen, before it is held against the
+    /// target.
     ///
     /// # Errors
     /// Inconclusive once it is over.
@@ -51,6 +52,28 @@ impl Keeping {
             elapsed.as_secs_f64(),
             self.time.as_secs_f64()
         )))
+    }
+
+    /// A verdict on what was seen: no finding once the time is over.
+    ///
+    /// # Errors
+    /// What the verdict is, but inconclusive instead of a finding that comes too late.
+    pub(crate) fn judged(&self, verdict: Verdict) -> Verdict {
+        if matches!(verdict, Err(Stop::Broken(_))) {
+            self.lasts()?;
+        }
+        verdict
+    }
+
+    /// The answer, where the call only prepares what is to be checked.
+    ///
+    /// # Errors
+    /// Without the answer the requirement cannot be checked.
+    pub(crate) fn prepared<T>(&self, answer: Answer<T>) -> Result<T, Stop> {
+        if answer.was_accepted() == Some(false) {
+            self.lasts()?;
+        }
+        answer.prepared()
     }
 
     /// The answer, where accepting is what the requirement demands of what is still kept.

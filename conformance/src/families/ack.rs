@@ -212,8 +212,7 @@ async fn one_of_several(trial: &Trial) -> Verdict {
         keeping.accepted(acknowledging.acknowledge(request).await)?;
         let now = states(&alice, &sent).await?;
         expected[place].insert(acknowledging.id.clone(), "acknowledged".into());
-        keeping.lasts()?;
-        compare(&sent, &now, &expected, "only others acknowledged it")?;
+        keeping.judged(compare(&sent, &now, &expected, "only others acknowledged it"))?;
     }
     Ok(())
 }
@@ -259,8 +258,7 @@ async fn many_of_many(trial: &Trial) -> Verdict {
     })
     .await?;
     let now = states(&alice, &sent).await?;
-    keeping.lasts()?;
-    compare(&sent, &now, &expected, "only others acknowledged it")
+    keeping.judged(compare(&sent, &now, &expected, "only others acknowledged it"))
 }
 
 /// Demands that the deliveries of these messages have the states given: acknowledged ones because
@@ -320,9 +318,8 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
         })
         .await?;
         let now = statuses(&alice, all.iter().map(|(sent, _)| sent)).await?;
-        keeping.lasts()?;
         for (before, after) in first.iter().zip(&now) {
-            same_status(before, after)?;
+            keeping.judged(same_status(before, after))?;
         }
     }
     many_times_at_once(&trial, &alice, &bob).await
@@ -428,8 +425,9 @@ async fn ends_for_good(
     })
     .await?;
     let after = statuses(alice, all.iter().map(|(sent, _)| sent)).await?;
-    keeping.lasts()?;
-    before.iter().zip(&after).try_for_each(|(before, after)| same_status(before, after))?;
+    for (before, after) in before.iter().zip(&after) {
+        keeping.judged(same_status(before, after))?;
+    }
     for ((sent, success), status) in all.iter().zip(&after) {
         let expected = if *success { "acknowledged" } else { "failed" };
         let is = status.deliveries.iter().find(|it| it.party_id == bob.id);

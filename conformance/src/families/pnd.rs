@@ -130,9 +130,8 @@ async fn states_and_senders_make_no_difference(trial: &Trial) -> Verdict {
     ];
     for _ in 0..2 {
         let polled = each(&outstanding, |(party, session, _)| polls(party, session)).await?;
-        keeping.lasts()?;
         for (polled, (party, _, turns)) in polled.iter().zip(&outstanding) {
-            listing::in_turn(party, polled, turns)?;
+            keeping.judged(listing::in_turn(party, polled, turns))?;
         }
     }
     Ok(())
@@ -164,9 +163,8 @@ async fn like_names_are_different_names(trial: &Trial) -> Verdict {
     });
     let sent = volume(trial, requests).await?;
     let polled = each(&places, |(party, session)| polls(party, session)).await?;
-    keeping.lasts()?;
     for ((polled, (party, _)), sent) in polled.iter().zip(&places).zip(&sent) {
-        listing::exactly(party, polled, [sent])?;
+        keeping.judged(listing::exactly(party, polled, [sent]))?;
     }
     Ok(())
 }
@@ -194,20 +192,18 @@ async fn thousands_are_listed_each_once(trial: &Trial) -> Verdict {
     )
     .await?;
     let polled = bob.polls(&session).await?;
-    keeping.lasts()?;
-    listing::exactly(&bob, &polled, &sent)?;
+    keeping.judged(listing::exactly(&bob, &polled, &sent))?;
 
     let is_acknowledged = |place: usize| place % 10 == 3;
     let acknowledged = sent.iter().enumerate().filter(|(place, _)| is_acknowledged(*place));
     each(acknowledged, |(_, sent)| {
         let (bob, acknowledgement) = (bob.clone(), sent.acknowledgement(&bob, true));
-        async move { bob.acknowledge(acknowledgement).await.prepared() }
+        async move { keeping.prepared(bob.acknowledge(acknowledgement).await) }
     })
     .await?;
     let polled = bob.polls(&session).await?;
-    keeping.lasts()?;
     let left = sent.iter().enumerate().filter(|(place, _)| !is_acknowledged(*place));
-    listing::exactly(&bob, &polled, left.map(|(_, sent)| sent))
+    keeping.judged(listing::exactly(&bob, &polled, left.map(|(_, sent)| sent)))
 }
 
 async fn older_messages_are_left_out(trial: Trial) -> Verdict {
@@ -228,7 +224,6 @@ async fn older_messages_are_left_out(trial: Trial) -> Verdict {
         async move { Ok(bob.poll_after(&session, after).await.accepted()?.messages) }
     })
     .await?;
-    keeping.lasts()?;
     for (polled, after) in answers.iter().zip(&afters) {
         let who = format!("a poll of {} with after_timestamp {after}", bob.id);
         listing::each_once(&who, polled)?;
@@ -240,6 +235,7 @@ async fn older_messages_are_left_out(trial: Trial) -> Verdict {
         }
         let listed = |due: &MpcMessage| polled.iter().any(|it| it.message_id == due.message_id);
         if let Some(newer) = all.iter().find(|it| it.created_at > *after && !listed(it)) {
+            keeping.lasts()?;
             let (id, created_at) = (&newer.message_id, newer.created_at);
             let seen = format!("{who} lacks {id} of created_at {created_at}");
             return Err(Stop::broken(seen, "every outstanding message that is newer"));
@@ -248,11 +244,11 @@ async fn older_messages_are_left_out(trial: Trial) -> Verdict {
 
     // Having asked for the newer ones has used up none of the older ones.
     let polled = bob.polls(&session).await?;
-    keeping.lasts()?;
     let expected: Vec<_> =
         all.iter().map(|it| it.message_id.as_str()).chain([&*pending.id]).collect();
     let listed: Vec<_> = polled.iter().map(|it| it.message_id.as_str()).collect();
     if listed != expected {
+        keeping.lasts()?;
         let seen = format!("after other polls one with after_timestamp 0 answers with {listed:?}");
         return Err(Stop::broken(seen, format!("all that is outstanding: {expected:?}")));
     }
@@ -309,8 +305,7 @@ async fn being_polled_is_being_delivered(trial: Trial) -> Verdict {
     }
     for poll in 1..=4 {
         let polled = bob.polls(&session).await?;
-        keeping.lasts()?;
-        listing::in_turn(&bob, &polled, &sent.each_ref())?;
+        keeping.judged(listing::in_turn(&bob, &polled, &sent.each_ref()))?;
         must_be(&sent, &bob, "delivered", &format!("poll {poll} listed it"), &keeping).await?;
         let why = "this party has not polled";
         must_be(&sent[1..3], &carol, "pending", why, &keeping).await?;
@@ -325,8 +320,7 @@ async fn being_polled_is_being_delivered(trial: Trial) -> Verdict {
     let sent = volume(&trial, requests).await?;
     for _ in 0..2 {
         let polled = bob.polls(&session).await?;
-        keeping.lasts()?;
-        listing::exactly(&bob, &polled, &sent)?;
+        keeping.judged(listing::exactly(&bob, &polled, &sent))?;
         must_be(&sent, &bob, "delivered", "a poll listed it", &keeping).await?;
     }
     Ok(())
@@ -374,8 +368,8 @@ async fn without_a_stream(trial: &Trial, alice: &Party, bob: &Party, session: &S
     polls_many(bob, session, polls, &sent, &keeping).await?;
     for sent in &sent {
         let delivery = bob.delivery(sent, bob).await?;
-        keeping.lasts()?;
         if (delivery.retry_count, delivery.status.as_str()) != (0, "delivered") {
+            keeping.lasts()?;
             let seen = format!(
                 "after {polls} polls the delivery is {:?} with retry_count {}",
                 delivery.status, delivery.retry_count
@@ -480,8 +474,7 @@ async fn unknown_pollers_are_rejected(trial: Trial) -> Verdict {
         }
     }
     let polled = bob.polls(&session).await?;
-    keeping.lasts()?;
-    listing::exactly(&bob, &polled, [&sent])
+    keeping.judged(listing::exactly(&bob, &polled, [&sent]))
 }
 
 async fn polls_and_streams_agree(trial: Trial) -> Verdict {
@@ -509,13 +502,11 @@ async fn polls_and_streams_agree(trial: Trial) -> Verdict {
         let requests = (0..group).map(|_| (&alice, alice.outgoing(&session, &[&bob], "polled")));
         let sent = volume(&trial, requests).await?;
         let polled = bob.polls(&session).await?;
-        keeping.lasts()?;
-        listing::exactly(&bob, &polled, &sent)?;
+        keeping.judged(listing::exactly(&bob, &polled, &sent))?;
         let (acknowledged, left) = sent.split_at(sent.len() / 2);
         acknowledges(&bob, acknowledged, &keeping).await?;
         let polled = bob.polls(&session).await?;
-        keeping.lasts()?;
-        listing::exactly(&bob, &polled, left)?;
+        keeping.judged(listing::exactly(&bob, &polled, left))?;
 
         keeping.lasts()?;
         let keeping = trial.keeping_streamed();

@@ -138,8 +138,8 @@ pub(super) async fn a_failed_delivery_ends(trial: Trial) -> Verdict {
     must_be(&refused, &bob, "failed", "it was acknowledged with success = false").await?;
     pair.later_polls_are_without_it().await?;
     pair.later_streams_are_without_it().await?;
-    keeping.lasts()?;
-    must_be(&refused[..3], &carol, "pending", "only another recipient refused it").await?;
+    let others = must_be(&refused[..3], &carol, "pending", "only another recipient refused it");
+    keeping.judged(others.await)?;
 
     // In groups small enough not to be sent again in vain.
     let mut feed = bob.subscribe(&session);
@@ -173,8 +173,8 @@ pub(super) async fn what_is_pending_can_be_ended(trial: Trial) -> Verdict {
         }
         let why = format!("it was acknowledged with success = {success} while pending");
         must_be(&sent, &bob, state, &why).await?;
-        keeping.lasts()?;
-        must_be(&sent[1..], &carol, "pending", "only another recipient acknowledged it").await?;
+        let others = "only another recipient acknowledged it";
+        keeping.judged(must_be(&sent[1..], &carol, "pending", others).await)?;
         pair.later_polls_are_without_it().await?;
         pair.later_streams_are_without_it().await?;
 

@@ -41,8 +41,7 @@ async fn outstanding(
 /// Demands that exactly these are left: polls list them.
 async fn are_left(party: &Party, session: &Session, left: &[Sent], keeping: &Keeping) -> Verdict {
     let polled = party.polls(session).await?;
-    keeping.lasts()?;
-    listing::exactly(party, &polled, left)
+    keeping.judged(listing::exactly(party, &polled, left))
 }
 
 async fn one_by_one(trial: &Trial) -> Verdict {

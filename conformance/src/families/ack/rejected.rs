@@ -71,9 +71,8 @@ pub(super) async fn unknown_messages_are_rejected(trial: Trial) -> Verdict {
 
     let polled = bob.polls(&session).await?;
     let after = states(&bob, &sent).await?;
-    keeping.lasts()?;
-    listing::exactly(&bob, &polled, &sent)?;
-    compare(&sent, &after, &before, NO_EFFECT)
+    keeping.judged(listing::exactly(&bob, &polled, &sent))?;
+    keeping.judged(compare(&sent, &after, &before, NO_EFFECT))
 }
 
 pub(super) async fn only_recipients_acknowledge(trial: Trial) -> Verdict {
@@ -112,9 +111,8 @@ pub(super) async fn only_recipients_acknowledge(trial: Trial) -> Verdict {
 
     let polled = bob.polls(&session).await?;
     let after = states(&alice, &sent).await?;
-    keeping.lasts()?;
-    listing::exactly(&bob, &polled, &sent)?;
-    compare(&sent, &after, &before, NO_EFFECT)?;
+    keeping.judged(listing::exactly(&bob, &polled, &sent))?;
+    keeping.judged(compare(&sent, &after, &before, NO_EFFECT))?;
     for (sent, (after, before)) in sent.iter().zip(after.iter().zip(&before)) {
         if let Some(added) = after.keys().find(|party| !before.contains_key(*party)) {
             let seen =
@@ -165,8 +163,7 @@ pub(super) async fn another_session_is_rejected(trial: Trial) -> Verdict {
     let polled = bob.polls(&session).await?;
     let after = states(&bob, &sent).await?;
     let after_elsewhere = states(&bob, &sent_elsewhere).await?;
-    keeping.lasts()?;
-    listing::exactly(&bob, &polled, &sent)?;
-    compare(&sent, &after, &before, NO_EFFECT)?;
-    compare(&sent_elsewhere, &after_elsewhere, &before_elsewhere, NO_EFFECT)
+    keeping.judged(listing::exactly(&bob, &polled, &sent))?;
+    keeping.judged(compare(&sent, &after, &before, NO_EFFECT))?;
+    keeping.judged(compare(&sent_elsewhere, &after_elsewhere, &before_elsewhere, NO_EFFECT))
 }

@@ -131,7 +131,7 @@ async fn fetched_whole(trial: &Trial, label: &str, waves: Vec<Vec<Bytes>>, way: 
         ));
     }
     if way == Way::FromTheNewest {
-        acknowledge(&bob, backlog.iter().flatten()).await?;
+        acknowledge(&bob, backlog.iter().flatten(), &keeping).await?;
     }
     Ok(())
 }
@@ -164,12 +164,11 @@ async fn fetch(
             return Ok(fetched);
         }
         if way != Way::FromTheNewest {
-            acknowledge(bob, news).await?;
+            acknowledge(bob, news, keeping).await?;
         }
         if way != Way::FromTheBeginning {
             after = answer.messages.iter().map(|it| it.created_at).fold(after, i64::max);
         }
-        keeping.lasts()?;
     }
 }
 
@@ -192,10 +191,15 @@ async fn poll(
     }
 }
 
-async fn acknowledge<'a>(bob: &Party, sent: impl IntoIterator<Item = &'a Sent>) -> Verdict {
+async fn acknowledge<'a>(
+    bob: &Party,
+    sent: impl IntoIterator<Item = &'a Sent>,
+    keeping: &Keeping,
+) -> Verdict {
     each(sent, |sent| {
-        let (bob, acknowledgement) = (bob.clone(), sent.acknowledgement(bob, true));
-        async move { bob.acknowledge(acknowledgement).await.prepared() }
+        let (bob, keeping) = (bob.clone(), *keeping);
+        let acknowledgement = sent.acknowledgement(&bob, true);
+        async move { keeping.prepared(bob.acknowledge(acknowledgement).await) }
     })
     .await
     .map(drop)

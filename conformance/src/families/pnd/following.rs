@@ -68,12 +68,13 @@ struct Poller {
     habit: Habit,
     after: i64,
     seen: BTreeSet<String>,
+    keeping: Keeping,
 }
 
 impl Poller {
-    fn new(party: &Party, session: &Session, habit: Habit) -> Self {
+    fn new(party: &Party, session: &Session, habit: Habit, keeping: Keeping) -> Self {
         let (party, session) = (party.clone(), session.clone());
-        Self { party, session, habit, after: 0, seen: BTreeSet::new() }
+        Self { party, session, habit, after: 0, seen: BTreeSet::new(), keeping }
     }
 
     /// Polls once, and gives the identifiers of what it had not seen.
@@ -98,20 +99,21 @@ impl Poller {
                 success: self.habit != Habit::RefusesEverything,
                 error_message: String::new(),
             };
-            async move { party.acknowledge(request).await.prepared() }
+            let keeping = self.keeping;
+            async move { keeping.prepared(party.acknowledge(request).await) }
         })
         .await
         .map(drop)
     }
 
     /// Demands that it has seen all of these.
-    fn has_seen(&self, sent: &[Sent], keeping: &Keeping) -> Verdict {
+    fn has_seen(&self, sent: &[Sent]) -> Verdict {
         let missed: Vec<_> =
             sent.iter().map(|it| it.id.as_str()).filter(|it| !self.seen.contains(*it)).collect();
         if missed.is_empty() {
             return Ok(());
         }
-        keeping.lasts()?;
+        self.keeping.lasts()?;
         let seen = format!(
             "a poller that {} polled until nothing new came, and missed {} of {} messages: {}",
             self.habit.words(),
@@ -137,8 +139,8 @@ async fn one_by_one(trial: Trial, habit: Habit) -> Verdict {
     let [alice, bob] =
         trial.parties([&*format!("{habit:?}-sender"), &*format!("{habit:?}-poller")]).await?;
     let session = trial.session(&format!("{habit:?}"), &[&alice, &bob]).await?;
-    let mut poller = Poller::new(&bob, &session, habit);
     let keeping = trial.keeping();
+    let mut poller = Poller::new(&bob, &session, habit, keeping);
     let began = Instant::now();
     for _ in 0..60 {
         let sent = alice.has_sent(&session, &[&bob], "right after a poll").await?;
@@ -173,10 +175,9 @@ async fn what_many_route_at_once(trial: &Trial) -> Verdict {
 
     let keeping = trial.keeping();
     let all_routed = Arc::new(AtomicBool::new(false));
-    let following = parties
-        .iter()
-        .zip(Habit::ALL)
-        .map(|(party, habit)| Poller::new(&party.on_a_connection_of_its_own(), &session, habit));
+    let following = parties.iter().zip(Habit::ALL).map(|(party, habit)| {
+        Poller::new(&party.on_a_connection_of_its_own(), &session, habit, keeping)
+    });
     let following = each(following, |mut poller| {
         let all_routed = all_routed.clone();
         async move {
@@ -203,5 +204,5 @@ async fn what_many_route_at_once(trial: &Trial) -> Verdict {
         sent
     };
     let (sent, pollers) = tokio::try_join!(routing, following)?;
-    pollers.iter().try_for_each(|poller| poller.has_seen(&sent, &keeping))
+    pollers.iter().try_for_each(|poller| poller.has_seen(&sent))
 }
