@@ -13,6 +13,7 @@ pub mod clock;
 pub mod connect;
 pub mod families;
 pub mod feed;
+pub mod in_process;
 pub mod journal;
 mod keeping;
 mod listening;
@@ -33,3 +34,4 @@ pub mod target;
 pub mod trial;
 
 pub use brief::Brief;
+pub use in_process::{check, check_service};

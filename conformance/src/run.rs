@@ -170,11 +170,31 @@ pub async fn run(
         reports.insert(place, blank(requirement, Outcome::Inconclusive, why.into()));
     }
 
-    let requirements: Vec<_> = reports.into_values().collect();
+    let report = whole(subject, options, reports.into_values().collect());
+    Ok(Report {
+        started_at_ms,
+        duration_ms: millis(began.elapsed()),
+        calibration: Some(calibration),
+        verdict: if lost { OverallVerdict::Unreachable } else { report.verdict },
+        ..report
+    })
+}
+
+/// The report on a target that cannot be judged at all: nothing that was selected has a verdict.
+pub(crate) fn unjudged(subject: &Subject, options: &Options, unfit: &Unfit) -> Report {
+    let why = format!("the target {unfit}");
+    let selected = families::requirements().filter(|it| options.selection.contains(it));
+    let blanks = selected.map(|it| blank(it, Outcome::Inconclusive, why.clone())).collect();
+    let report = whole(subject, options, blanks);
+    Report { started_at_ms: Clock::new().now_ms(), verdict: OverallVerdict::Unreachable, ..report }
+}
+
+/// The report on these requirements, without what was measured.
+fn whole(subject: &Subject, options: &Options, requirements: Vec<RequirementReport>) -> Report {
     let counts = Counts::of(requirements.iter().map(|it| it.outcome));
     let mut capabilities = vec![Capability::Core];
     capabilities.extend(subject.capabilities.iter().filter(|it| **it != Capability::Core));
-    Ok(Report {
+    Report {
         format: FORMAT,
         suite_version: env!("CARGO_PKG_VERSION").into(),
         target: TargetReport {
@@ -184,14 +204,14 @@ pub async fn run(
             timers: subject.timers,
         },
         seed: options.seed,
-        started_at_ms,
-        duration_ms: millis(began.elapsed()),
-        calibration: Some(calibration),
-        verdict: if lost { OverallVerdict::Unreachable } else { verdict(&counts) },
+        started_at_ms: 0,
+        duration_ms: 0,
+        calibration: None,
+        verdict: verdict(&counts),
         counts,
         requirements,
         ceremony: None,
-    })
+    }
 }
 
 fn verdict(counts: &Counts) -> OverallVerdict {

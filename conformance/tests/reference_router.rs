@@ -1,0 +1,20 @@
+//! The reference router keeps the contract, requirement by requirement.
+
+use mpc_conformance::in_process::InProcess;
+use mpc_conformance::profile::{Profile, Timers};
+use mpc_router::{Config, Router};
+
+/// The router with timers that are short enough to be waited for, but for the one that only makes
+/// it forget what a slow machine has not looked at yet.
+fn router() -> InProcess {
+    let timers = Timers { message_ttl_ms: Timers::default().message_ttl_ms, ..Timers::short() };
+    let router = Router::new(Config {
+        heartbeat_timeout: timers.heartbeat_timeout(),
+        ack_timeout: timers.ack_timeout(),
+        max_retries: timers.max_retries,
+        ..Config::default()
+    });
+    InProcess::new(router).profile(Profile { timers, ..Profile::default() })
+}
+
+mpc_conformance::one_test_per_requirement!(router());
