@@ -1,6 +1,6 @@
 //! The report for people who look into it: one page that needs nothing but itself.
 //!
-//! Whatever the target said is text here: [`text`] writes out what would act on a screen, maud
+//! Whatever the target said is text here: `text` writes out what would act on a screen, maud
 //! escapes what would act as markup, and the page's own policy lets no script run but its filter
 //! and nothing be loaded.
 

@@ -64,7 +64,7 @@ struct Head {
     suite_version: String,
 }
 
-/// Reads a report that [`write`] wrote.
+/// Reads a report that [`write()`] wrote.
 ///
 /// # Errors
 /// If the file cannot be read, is no report, or is one of another version.
