@@ -10,6 +10,74 @@ use crate::listing::some;
 use crate::many::each;
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
+use crate::trial::Session;
+
+/// A party with an open stream.
+#[derive(Debug)]
+pub(super) struct Recipient<'a> {
+    party: &'a Party,
+    session: &'a Session,
+    feed: Feed<MpcMessage>,
+}
+
+impl<'a> Recipient<'a> {
+    /// Opens a stream.
+    pub(super) fn new(party: &'a Party, session: &'a Session) -> Self {
+        Self { party, session, feed: party.subscribe(session) }
+    }
+
+    /// What is routed to the party in this session.
+    pub(super) fn share<'b>(&self, sent: impl IntoIterator<Item = &'b Sent>) -> Vec<&'b Sent> {
+        let is_its = |it: &&Sent| {
+            let (to, from) = (&it.request.to_parties, &it.request.from_party);
+            it.request.session_id == self.session.id
+                && (to.contains(&self.party.id) || (to.is_empty() && *from != self.party.id))
+        };
+        sent.into_iter().filter(is_its).collect()
+    }
+
+    /// Demands that next comes its share of `sent` and of `fences`, and nothing else. Each sender's
+    /// fence was routed after the rest.
+    ///
+    /// # Errors
+    /// A finding if something is missing or wrong.
+    pub(super) async fn gets(
+        &mut self,
+        keeping: &Keeping,
+        sent: &[Sent],
+        fences: &[Sent],
+    ) -> Result<Vec<MpcMessage>, Stop> {
+        let due = self.share(fences);
+        let came = up_to(&mut self.feed, &due).await?;
+        let expected = self.share(sent.iter().chain(fences));
+        kept([keeping], whole(&stream_of(self.party), &came, expected))?;
+        Ok(came)
+    }
+
+    /// Demands that next comes its share of `sent`, that of each sender in the order given, and
+    /// nothing else. The fences are each sender's last.
+    ///
+    /// # Errors
+    /// A finding if something is missing, wrong or out of order.
+    pub(super) async fn gets_in_turn(
+        &mut self,
+        keeping: &Keeping,
+        sent: &[Sent],
+        fences: &[Sent],
+    ) -> Verdict {
+        let due = self.share(fences);
+        let came = up_to(&mut self.feed, &due).await?;
+        kept([keeping], in_turn(&stream_of(self.party), &came, &self.share(sent)))
+    }
+
+    /// Demands that nothing but copies comes within a quiet window.
+    ///
+    /// # Errors
+    /// A finding if something does; `accepted` says why it should not.
+    pub(super) async fn stays_quiet(&mut self, accepted: &str) -> Verdict {
+        self.feed.stays_quiet(accepted).await
+    }
+}
 
 /// The first deliveries on `feed` until every fence has come, fences included. They must come.
 ///
@@ -41,11 +109,18 @@ pub(super) fn whole<'a>(
     expected: impl IntoIterator<Item = &'a Sent>,
 ) -> Verdict {
     let expected: BTreeSet<&str> = expected.into_iter().map(|it| it.id.as_str()).collect();
+    let latest = came.last();
     let came: BTreeSet<&str> = came.iter().map(|it| it.message_id.as_str()).collect();
     let accepted = format!("the {} messages that were routed to it there", expected.len());
     let missing: Vec<_> = expected.difference(&came).copied().collect();
     if !missing.is_empty() {
-        let seen = format!("{who} went on without {} of {}", some(&missing), expected.len());
+        let last = latest.map_or_else(|| "nothing".into(), |it| it.message_id.clone());
+        let seen = format!(
+            "{who} had brought {last} and, by then, not {} ({} of {})",
+            some(&missing),
+            missing.len(),
+            expected.len()
+        );
         return Err(Stop::broken(seen, accepted));
     }
     let wrong: Vec<_> = came.difference(&expected).copied().collect();

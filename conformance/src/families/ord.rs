@@ -22,7 +22,7 @@ pub(super) const FAMILY: Family = Family {
             "ORD-1",
             "Per sender: two messages of one sender to one recipient in one session, the second \
              sent after the first was accepted, are first delivered in that order.",
-            "Eight senders at once route up to 1,500 and 200 messages each, one after another, to two \
+            "Eight senders at once route up to 1,200 and 120 messages each, one after another, to two \
              recipients; then small messages right behind large ones.",
             check!(each_senders_messages_come_in_turn),
         ),
@@ -53,7 +53,7 @@ pub(super) const FAMILY: Family = Family {
             "ORD-5",
             "Total: any two recipients that both get two messages of one session get them in the \
              same order.",
-            "Six senders at once route up to 80 messages each; three live streams, a later one and a \
+            "Six senders at once route up to 50 messages each; three live streams, a later one and a \
              poll are compared.",
             check!(everybody_sees_the_same_order),
         ),
@@ -69,7 +69,7 @@ pub(super) const FAMILY: Family = Family {
             "ORD-7",
             "`created_at` agrees with the order of delivery: per session and recipient, first \
              deliveries never go back in `created_at`.",
-            "Looks at the first deliveries of two senders by turns, and of six at once, live and on a \
+            "Looks at the first deliveries of two senders by turns, and of five at once, live and on a \
              later stream.",
             check!(created_at_agrees_with_the_order),
         ),

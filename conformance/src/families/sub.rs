@@ -24,7 +24,7 @@ pub(super) const FAMILY: Family = Family {
             "On subscribing, a party first gets its outstanding deliveries of that session, then \
              what is routed from then on.",
             "Subscribes with deliveries in every state, in three sessions at once, with over 5 MiB \
-             outstanding, and with up to 2,600 messages outstanding and as many live, none of them \
+             outstanding, and with up to 1,500 messages live and as many outstanding, none of them \
              acknowledged.",
             check!(outstanding_first_and_then_live),
         ),
@@ -32,8 +32,8 @@ pub(super) const FAMILY: Family = Family {
             "SUB-2",
             "Nothing falls between: what is routed while a subscription is being opened is \
              delivered on it.",
-            "Opens up to 90 subscriptions, ten at a time, each in the middle of what two senders route, \
-             some with a replay under way.",
+            "Routes while a replay of 6 MiB waits for its reader; then opens up to 90 subscriptions, ten \
+             at a time, each in the middle of what two senders route, some with a replay under way.",
             check!(nothing_falls_between),
         ),
         must(

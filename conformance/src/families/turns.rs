@@ -1,5 +1,6 @@
-//! Messages routed one after another, as many as time allows.
+//! As many messages as time allows.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use mpc_router_proto::v1::RouteMessageRequest;
@@ -33,6 +34,48 @@ impl Budget {
     /// Whether there is a round after so many.
     pub(super) fn allows(&self, done: usize) -> bool {
         done < self.least || (done < self.most && Instant::now() < self.ends)
+    }
+}
+
+/// Rounds of growing size: a fast target has volume, and on a slow one no message waits for long.
+///
+/// Each round gives the turns that belong to it. The one before should have been read by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounds {
+    budget: Budget,
+    began: Option<Instant>,
+    size: usize,
+    done: usize,
+}
+
+/// Turns of the first round, and of any at most.
+const FIRST_ROUND: usize = 32;
+const LARGEST_ROUND: usize = 400;
+
+/// A round that takes no longer is followed by a larger one.
+const QUICK_ROUND: Duration = Duration::from_millis(500);
+
+impl Rounds {
+    /// For up to `most` turns.
+    pub(super) fn new(trial: &Trial, most: usize) -> Self {
+        Self { budget: Budget::rounds(trial, 1, most), began: None, size: FIRST_ROUND, done: 0 }
+    }
+}
+
+impl Iterator for Rounds {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        if let Some(began) = self.began.replace(Instant::now()) {
+            let factor = if began.elapsed() < QUICK_ROUND { 2 } else { 1 };
+            self.size = LARGEST_ROUND.min(self.size * factor);
+        }
+        if !self.budget.allows(self.done) {
+            return None;
+        }
+        let turns = self.done..self.budget.most.min(self.done + self.size);
+        self.done = turns.end;
+        Some(turns)
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) async fn everybody_sees_the_same_order(trial: Trial) -> Verdict {
         let (trial, sender, session) = (trial.clone(), sender.clone(), session.clone());
         let named = listeners.map(Clone::clone);
         async move {
-            let mut sent = one_by_one(&trial, &sender, 80, |turn| {
+            let mut sent = one_by_one(&trial, &sender, 50, |turn| {
                 let named = named.each_ref();
                 let to: &[&Party] = if turn.is_multiple_of(3) { &[] } else { &named };
                 sender.outgoing(&session, to, vec![0x5a; (turn * 5 + number) % 7 * 40])

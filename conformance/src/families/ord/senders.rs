@@ -1,7 +1,9 @@
 //! ORD-1, ORD-2, ORD-3: what one sender routes one after another.
 
-use crate::families::arrivals::{acknowledge, in_order, in_turn, kept, stream_of, up_to};
-use crate::families::turns::one_by_one;
+use crate::families::arrivals::{
+    Recipient, acknowledge, in_order, in_turn, kept, stream_of, up_to,
+};
+use crate::families::turns::{Rounds, one_by_one};
 use crate::listing;
 use crate::many::each;
 use crate::outcome::Verdict;
@@ -26,36 +28,37 @@ async fn many_senders_at_once(trial: &Trial) -> Verdict {
     .await?;
     let members: Vec<_> = senders.iter().chain([&bob, &carol]).collect();
     let session = trial.session("s", &members).await?;
-    let keeping = trial.keeping();
-    let recipients = [&bob, &carol];
     let elsewhere = carol.on_a_connection_of_its_own();
-    let mut feeds = [bob.subscribe(&session), elsewhere.subscribe(&session)];
-    let sequences = each(senders.iter().enumerate(), |(number, sender)| {
-        let (trial, sender, session) = (trial.clone(), sender.clone(), session.clone());
-        let (bob, carol) = (bob.clone(), carol.clone());
-        async move {
-            let most = if number == 0 { 1_500 } else { 200 };
-            let mut sent = one_by_one(&trial, &sender, most, |turn| {
-                let to: &[&Party] = match (turn + number) % 4 {
-                    0 => &[&carol, &bob],
-                    1 => &[&carol],
-                    _ => &[&bob],
-                };
-                let size = [0, 9, 300, 5_000][(turn * 7 + number) % 4];
-                sender.outgoing(&session, to, vec![0x5a; size])
-            })
-            .await?;
-            sent.push(sender.has_sent(&session, &[&bob, &carol], "fence").await?);
-            Ok(sent)
+    let mut recipients = [&bob, &elsewhere].map(|party| Recipient::new(party, &session));
+    for turns in Rounds::new(trial, 1_200) {
+        let keeping = trial.keeping();
+        let sequences = each(senders.iter().enumerate(), |(number, sender)| {
+            let (trial, sender, session) = (trial.clone(), sender.clone(), session.clone());
+            let (bob, carol, turns) = (bob.clone(), carol.clone(), turns.clone());
+            async move {
+                let most = if number == 0 { turns.len() } else { turns.len().div_ceil(10) };
+                let mut sent = one_by_one(&trial, &sender, most, |turn| {
+                    let turn = turns.start + turn + number;
+                    let to: &[&Party] = match turn % 4 {
+                        0 => &[&carol, &bob],
+                        1 => &[&carol],
+                        _ => &[&bob],
+                    };
+                    let size = [0, 9, 300, 5_000][turn * 7 % 4];
+                    sender.outgoing(&session, to, vec![0x5a; size])
+                })
+                .await?;
+                let fence = sender.has_sent(&session, &[&bob, &carol], "fence").await?;
+                sent.push(fence.clone());
+                Ok((sent, fence))
+            }
+        })
+        .await?;
+        let (sequences, fences): (Vec<_>, Vec<_>) = sequences.into_iter().unzip();
+        let all: Vec<_> = sequences.into_iter().flatten().collect();
+        for recipient in &mut recipients {
+            recipient.gets_in_turn(&keeping, &all, &fences).await?;
         }
-    })
-    .await?;
-    let fences: Vec<_> = sequences.iter().filter_map(|it| it.last()).collect();
-    for (party, feed) in recipients.into_iter().zip(&mut feeds) {
-        let is_its = |it: &&Sent| it.request.to_parties.contains(&party.id);
-        let its: Vec<_> = sequences.iter().flatten().filter(is_its).collect();
-        let came = up_to(feed, &fences).await?;
-        kept([&keeping], in_turn(&stream_of(party), &came, &its))?;
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use mpc_router_proto::v1::{MpcMessage, RouteMessageRequest};
 
-use crate::families::arrivals::{in_order, kept, stream_of, up_to, whole};
+use crate::families::arrivals::{Recipient, acknowledge, in_order, kept, stream_of, up_to, whole};
+use crate::families::turns::Rounds;
+use crate::keeping::Keeping;
 use crate::listing;
 use crate::many::{each, volume};
 use crate::outcome::{Stop, Verdict};
@@ -68,6 +70,7 @@ pub(super) async fn what_arrives_is_what_was_sent(trial: Trial) -> Verdict {
     let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
     let session = trial.session("s", &[&alice, &bob, &carol]).await?;
     small_ones_arrive(&trial, &session, &alice, &bob, &carol).await?;
+    let session = trial.session("large", &[&alice, &bob, &carol]).await?;
     large_ones_arrive(&trial, &session, &alice, &bob, &carol).await?;
 
     // A session's name is free text as well, but some target may not take this one.
@@ -134,25 +137,23 @@ async fn large_ones_arrive(
     let largest = most.min(LONGEST_TRIED);
     let sizes = [64 * KIB + 1, MIB - 1, MIB, MIB + 1, largest - 1, largest];
     let mut feed = bob.subscribe(session);
-    // What was outstanding before comes first, and is not looked at again.
-    let mut seen = Vec::new();
     for size in sizes.into_iter().filter(|size| *size <= most) {
         let request = RouteMessageRequest {
             round_number: i32::try_from(size).unwrap_or(i32::MAX),
             ..alice.outgoing(session, &[bob, carol], trial.payload(size))
         };
+        let keeping = trial.keeping_streamed();
         let sent = alice.sends_this(request).await?;
         let (at_bob, at_carol) = tokio::join!(
             async {
                 let came = up_to(&mut feed, &[&sent]).await?;
-                bob.acks(&sent).await.map(|()| came)
+                acknowledge([&keeping], bob, [&sent]).await.map(|()| came)
             },
-            polled_whole(carol, session, &sent),
+            polled_whole(carol, session, &sent, &keeping),
         );
         let expected = std::slice::from_ref(&sent);
         same_as_sent(&stream_of(bob), &at_bob?, expected)?;
         same_as_sent(&format!("a poll of {}", carol.id), &at_carol?, expected)?;
-        seen.push(sent);
     }
     Ok(())
 }
@@ -163,22 +164,13 @@ async fn polled_whole(
     party: &Party,
     session: &Session,
     sent: &Sent,
+    keeping: &Keeping,
 ) -> Result<Vec<MpcMessage>, Stop> {
     loop {
         let polled = party.polls(session).await?;
-        each(&polled, |message| {
-            let acknowledgement = Sent {
-                id: message.message_id.clone(),
-                request: RouteMessageRequest {
-                    session_id: session.id.clone(),
-                    ..Default::default()
-                },
-            }
-            .acknowledgement(party, true);
-            let party = party.clone();
-            async move { party.acknowledge(acknowledgement).await.prepared() }
-        })
-        .await?;
+        let listed: Vec<_> =
+            polled.iter().map(|it| Sent { id: it.message_id.clone(), ..sent.clone() }).collect();
+        acknowledge([keeping], party, &listed).await?;
         if polled.iter().any(|it| it.message_id == sent.id) {
             return Ok(polled);
         }
@@ -229,27 +221,53 @@ pub(super) async fn identifiers_are_unique_and_the_same_everywhere(trial: Trial)
     let members = [&alice, &bob, &carol, &dave];
     let (one, two) = (trial.session("s", &members).await?, trial.session("t", &members).await?);
     let keeping = trial.keeping();
-    let mut feeds = [bob.subscribe(&one), carol.subscribe(&one)];
+    let mut recipients = [&bob, &carol].map(|party| Recipient::new(party, &one));
+    let to = [&bob, &carol];
+    let mut all: Vec<Sent> = Vec::new();
+    for turns in Rounds::new(&trial, 2_800) {
+        let keeping = trial.keeping();
+        let requests = turns.map(|turn| {
+            let sender = if turn.is_multiple_of(2) { &alice } else { &dave };
+            let session = if turn % 4 < 3 { &one } else { &two };
+            // Most are equal to the last byte, of two senders in two sessions, as many as possible
+            // in a millisecond. The others show whether answers side by side are mixed up.
+            let payload = if turn % 7 < 6 { b"same".to_vec() } else { turn.to_le_bytes().to_vec() };
+            (sender, sender.outgoing(session, &to, payload))
+        });
+        let sent = volume(&trial, requests).await?;
+        let fences =
+            [alice.sends(&one, &to, "fence").await?, dave.sends(&one, &to, "fence").await?];
+        all.extend(sent.iter().chain(&fences).cloned());
+        none_twice(&all)?;
+        for (recipient, party) in recipients.iter_mut().zip(to) {
+            let came = recipient.gets(&keeping, &sent, &fences).await?;
+            same_as_sent(&stream_of(party), &came, &sent)?;
+        }
+    }
+    let polled = carol.polls(&two).await?;
+    let in_two = all.iter().filter(|it| it.request.session_id == two.id);
+    kept([&keeping], listing::exactly(&carol, &polled, in_two))?;
 
-    // Equal to the last byte, of two senders in two sessions, as many as possible in a millisecond.
-    let to: [&Party; 2] = [&bob, &carol];
-    let requests = (0_u32..2_400).map(|number| {
-        let sender = if number.is_multiple_of(2) { &alice } else { &dave };
-        let session = if number % 4 < 3 { &one } else { &two };
-        (sender, sender.outgoing(session, &to, "the same"))
-    });
-    let mut sent = volume(&trial, requests).await?;
-    // Answers to calls side by side must not be mixed up either.
-    let requests = (0_u32..400).map(|number| {
-        (&alice, alice.outgoing(&one, &to, [b"number", &number.to_le_bytes()[..]].concat()))
-    });
-    sent.extend(volume(&trial, requests).await?);
-    sent.push(alice.sends(&one, &to, "fence").await?);
-    let fence_of_dave = dave.sends(&one, &to, "fence").await?;
-    sent.push(fence_of_dave);
+    let sample: Vec<_> = all.iter().step_by(50).cloned().collect();
+    each(sample, |sent| {
+        let alice = alice.clone();
+        async move {
+            let status = alice.status(&sent).await?;
+            if status.message_id == sent.id {
+                return Ok(());
+            }
+            let seen = format!("the status of {} has message_id {}", sent.id, status.message_id);
+            Err(Stop::broken(seen, "the one that was asked for"))
+        }
+    })
+    .await
+    .map(drop)
+}
 
+/// Demands that every identifier is one, and of one message.
+fn none_twice(sent: &[Sent]) -> Verdict {
     let mut known = BTreeMap::new();
-    for sent in &sent {
+    for sent in sent {
         if sent.id.is_empty() {
             return Err(Stop::broken("a message was accepted with an empty message_id", "one"));
         }
@@ -265,31 +283,7 @@ pub(super) async fn identifiers_are_unique_and_the_same_everywhere(trial: Trial)
             return Err(Stop::broken(seen, "an identifier of its own for each"));
         }
     }
-    let fences: Vec<_> = sent[sent.len() - 2..].iter().collect();
-    let in_one: Vec<_> = sent.iter().filter(|it| it.request.session_id == one.id).collect();
-    for (party, feed) in [&bob, &carol].into_iter().zip(&mut feeds) {
-        let came = up_to(feed, &fences).await?;
-        kept([&keeping], whole(&stream_of(party), &came, in_one.iter().copied()))?;
-        same_as_sent(&stream_of(party), &came, &sent)?;
-    }
-    let polled = carol.polls(&two).await?;
-    let in_two = sent.iter().filter(|it| it.request.session_id == two.id);
-    kept([&keeping], listing::exactly(&carol, &polled, in_two))?;
-
-    let sample: Vec<_> = sent.iter().step_by(50).cloned().collect();
-    each(sample, |sent| {
-        let alice = alice.clone();
-        async move {
-            let status = alice.status(&sent).await?;
-            if status.message_id == sent.id {
-                return Ok(());
-            }
-            let seen = format!("the status of {} has message_id {}", sent.id, status.message_id);
-            Err(Stop::broken(seen, "the one that was asked for"))
-        }
-    })
-    .await
-    .map(drop)
+    Ok(())
 }
 
 pub(super) async fn created_at_is_now(trial: Trial) -> Verdict {

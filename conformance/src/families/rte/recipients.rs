@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use mpc_router_proto::v1::MpcMessage;
 
 use super::copies::comes_once;
-use crate::families::arrivals::{in_order, kept, stream_of, up_to, whole};
+use crate::families::arrivals::{Recipient, in_order, kept, stream_of, up_to};
+use crate::families::turns::Rounds;
 use crate::keeping::Keeping;
 use crate::listing;
 use crate::many::{each, volume};
@@ -107,25 +108,21 @@ async fn each_gets_its_own(
 async fn many_at_once_all_arrive(trial: &Trial) -> Verdict {
     let [alice, bob, carol] = trial.parties(["many-a", "many-b", "many-c"]).await?;
     let session = trial.session("many", &[&alice, &bob, &carol]).await?;
-    let keeping = trial.keeping();
-    let (mut at_bob, mut at_carol) = (bob.subscribe(&session), carol.subscribe(&session));
-    let to_carol = |number: usize| number % 500 == 250;
-    let mut sent = volume(
-        trial,
-        (0..5_200).map(|number| {
-            let to = if to_carol(number) { &carol } else { &bob };
-            (&alice, alice.outgoing(&session, &[to], number.to_le_bytes().to_vec()))
-        }),
-    )
-    .await?;
-    for party in [&bob, &carol] {
-        sent.push(alice.sends(&session, &[party], "fence").await?);
-    }
-    for (party, feed) in [(&bob, &mut at_bob), (&carol, &mut at_carol)] {
-        let its: Vec<_> = sent.iter().filter(|it| it.request.to_parties[0] == party.id).collect();
-        let fence = its.last().expect("a fence is routed to each");
-        let came = up_to(feed, &[fence]).await?;
-        kept([&keeping], whole(&stream_of(party), &came, its.iter().copied()))?;
+    let mut recipients = [&bob, &carol].map(|party| Recipient::new(party, &session));
+    for turns in Rounds::new(trial, 5_200) {
+        let keeping = trial.keeping();
+        let requests = turns.map(|turn| {
+            let to = if turn % 500 == 250 { &carol } else { &bob };
+            (&alice, alice.outgoing(&session, &[to], turn.to_le_bytes().to_vec()))
+        });
+        let sent = volume(trial, requests).await?;
+        let fences = [
+            alice.sends(&session, &[&bob], "fence").await?,
+            alice.sends(&session, &[&carol], "fence").await?,
+        ];
+        for recipient in &mut recipients {
+            recipient.gets(&keeping, &sent, &fences).await?;
+        }
     }
     Ok(())
 }
@@ -143,11 +140,10 @@ pub(super) async fn all_named_get_it_once(trial: Trial) -> Verdict {
 async fn those_named_and_nobody_else(trial: &Trial) -> Verdict {
     let [alice, bob, carol, dave, erin] =
         trial.parties(["alice", "bob", "carol", "dave", "erin"]).await?;
-    let recipients = [&bob, &carol, &dave, &erin];
+    let parties = [&bob, &carol, &dave, &erin];
     let session = trial.session("s", &[&alice, &bob, &carol, &dave, &erin]).await?;
-    let keeping = trial.keeping();
-    let mut feeds = recipients.map(|party| party.subscribe(&session));
-    let mut at_alice = alice.subscribe(&session);
+    let mut recipients = parties.map(|party| Recipient::new(party, &session));
+    let mut at_alice = Recipient::new(&alice, &session);
     let named: [&[&Party]; 6] = [
         &[&bob, &carol],
         &[&dave, &bob],
@@ -156,24 +152,18 @@ async fn those_named_and_nobody_else(trial: &Trial) -> Verdict {
         &[&dave, &erin],
         &[&bob, &dave],
     ];
-    // Many times at once, for a recipient that is left out now and then.
-    let mut sent = volume(
-        trial,
-        (0..900).map(|number| {
-            let to = named[number % named.len()];
-            (&alice, alice.outgoing(&session, to, format!("message {number}")))
-        }),
-    )
-    .await?;
-    for party in recipients {
-        sent.push(alice.sends(&session, &[party], "fence").await?);
-    }
-    for (party, feed) in recipients.into_iter().zip(&mut feeds) {
-        let its: Vec<_> =
-            sent.iter().filter(|it| it.request.to_parties.contains(&party.id)).collect();
-        let fence = its.last().expect("a fence is routed to each");
-        let came = up_to(feed, &[fence]).await?;
-        kept([&keeping], whole(&stream_of(party), &came, its.iter().copied()))?;
+    // Very many, for a recipient that is left out now and then.
+    for turns in Rounds::new(trial, 900) {
+        let keeping = trial.keeping();
+        let requests = turns.map(|turn| {
+            let to = named[turn % named.len()];
+            (&alice, alice.outgoing(&session, to, format!("message {turn}")))
+        });
+        let sent = volume(trial, requests).await?;
+        let fences = [alice.sends(&session, &parties, "fence").await?];
+        for recipient in &mut recipients {
+            recipient.gets(&keeping, &sent, &fences).await?;
+        }
     }
     at_alice.stays_quiet("messages to several parties reach these, and not their sender").await
 }

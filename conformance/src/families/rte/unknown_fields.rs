@@ -13,7 +13,7 @@ use tonic_prost::ProstCodec;
 
 use crate::answer::Answer;
 use crate::brief::Brief;
-use crate::families::arrivals::{in_order, stream_of, up_to};
+use crate::families::arrivals::{in_order, kept, stream_of, up_to};
 use crate::feed::{Carried, Feed};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
@@ -59,6 +59,7 @@ async fn one_place(trial: &Trial, place: Place) -> Verdict {
     let mut messages: Feed<MpcMessage> =
         Call::new("SubscribeMessages").open(trial, &bob, &request, place);
     let to: [&[&Party]; 2] = [&[&bob], &[]];
+    let keeping = trial.keeping_streamed();
     let mut sent = Vec::new();
     for to in to {
         sent.push(routes(&alice, &session, to, place).await?);
@@ -74,7 +75,7 @@ async fn one_place(trial: &Trial, place: Place) -> Verdict {
             return Err(Stop::broken(seen, format!("what was sent: {request:?}")));
         }
     }
-    polls_and_acknowledges(trial, &bob, &session, &sent, place).await
+    kept([&keeping], polls_and_acknowledges(trial, &bob, &session, &sent, place).await)
 }
 
 async fn registers(bob: &Party, place: Place) -> Verdict {

@@ -6,7 +6,7 @@ use mpc_router_proto::v1::{MpcMessage, SessionEvent, SubscribeMessagesRequest};
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::families::arrivals::{in_order, stream_of, up_to};
+use crate::families::arrivals::{acknowledge, in_order, stream_of, up_to};
 use crate::feed::{Carried, Ending, Feed};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
@@ -63,6 +63,7 @@ pub(super) async fn a_silent_stream_stays_open(trial: Trial) -> Verdict {
     let [alice, fresh, drained, acknowledged] =
         trial.parties(["alice", "fresh", "drained", "acknowledged"]).await?;
     let session = trial.session("s", &[&alice, &fresh, &drained, &acknowledged]).await?;
+    let keeping = trial.keeping_streamed();
     let before = alice.has_sent(&session, &[&drained], "before").await?;
     let mut at_fresh = fresh.subscribe(&session);
     let mut at_drained = drained.subscribe(&session);
@@ -71,8 +72,8 @@ pub(super) async fn a_silent_stream_stays_open(trial: Trial) -> Verdict {
     let live = alice.has_sent(&session, &[&acknowledged], "live").await?;
     up_to(&mut at_drained, &[&before]).await?;
     up_to(&mut at_acknowledged, &[&live]).await?;
-    drained.acknowledge(before.acknowledgement(&drained, true)).await.prepared()?;
-    acknowledged.acknowledge(live.acknowledgement(&acknowledged, true)).await.prepared()?;
+    acknowledge([&keeping], &drained, [&before]).await?;
+    acknowledge([&keeping], &acknowledged, [&live]).await?;
 
     let known = [vec![], vec![&before], vec![&live]];
     let until = Instant::now() + silence(&trial);

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mpc_router_proto::v1::MpcMessage;
+use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use mpc_router_proto::v1::{MpcMessage, SubscribeMessagesRequest};
 use rand_core::RngCore as _;
+use tokio::sync::oneshot;
 
-use crate::families::arrivals::{acknowledge, in_order, in_turn, kept, stream_of, up_to, whole};
-use crate::families::turns::Budget;
+use crate::families::arrivals::{
+    Recipient, acknowledge, in_order, in_turn, kept, stream_of, up_to, whole,
+};
+use crate::families::turns::{Budget, Rounds, one_by_one};
+use crate::feed::Feed;
 use crate::many::{each, volume};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
@@ -33,7 +38,8 @@ async fn only_what_is_outstanding(trial: &Trial) -> Verdict {
     let failed = route(&[]).await?;
     bob.polls(&session).await?;
     acknowledge([&keeping], &bob, [&acknowledged]).await?;
-    bob.acknowledge(failed.acknowledgement(&bob, false)).await.prepared()?;
+    let answer = bob.acknowledge(failed.acknowledgement(&bob, false)).await.prepared();
+    kept([&keeping], answer.map(drop))?;
     let pending = route(&[]).await?;
     let to_another = route(&[&carol]).await?;
     let unseen = route(&[&bob, &carol]).await?;
@@ -100,35 +106,43 @@ async fn more_than_one_window(trial: &Trial) -> Verdict {
     kept([&keeping], whole(&stream_of(&bob), &came, &sent))
 }
 
-/// Thousands outstanding, thousands more live, and nobody acknowledges any.
+/// Thousands come live, and as many by a replay, and nobody acknowledges any.
 async fn thousands_unacknowledged(trial: &Trial) -> Verdict {
-    let [alice, bob] = trial.parties(["many-a", "many-b"]).await?;
-    let session = trial.session("many", &[&alice, &bob]).await?;
+    let [alice, bob, carol] = trial.parties(["many-a", "many-b", "many-c"]).await?;
+    let session = trial.session("many", &[&alice, &bob, &carol]).await?;
     let keeping = trial.keeping();
-    let route = |count: usize| {
-        let requests = (0..count).map(|_| (&alice, alice.outgoing(&session, &[&bob], "message")));
-        volume(trial, requests.collect::<Vec<_>>())
-    };
-    let outstanding = route(2_600).await?;
-    let mut feed = bob.subscribe(&session);
-    let first = feed.next("the first message that is outstanding").await?;
-    let mut live = route(2_600).await?;
-    live.push(alice.has_sent(&session, &[&bob], "last").await?);
+    let mut live = Recipient::new(&bob, &session);
+    let mut all = Vec::new();
+    // What comes live shows how many a replay can bring in time.
+    for turns in Rounds::new(trial, 1_500) {
+        let keeping = trial.keeping();
+        let to = [&bob, &carol];
+        let requests = turns.map(|_| (&alice, alice.outgoing(&session, &to, "message")));
+        let sent = volume(trial, requests).await?;
+        let fences = [alice.has_sent(&session, &[], "fence").await?];
+        live.gets(&keeping, &sent, &fences).await?;
+        all.extend(sent.into_iter().chain(fences));
+    }
 
+    let mut feed = carol.subscribe(&session);
+    let first = feed.next("the first message that is outstanding").await?;
+    let beside: Vec<_> = (0..20).map(|_| alice.outgoing(&session, &[&carol], "live")).collect();
+    let mut later = volume(trial, beside.into_iter().map(|request| (&alice, request))).await?;
+    later.push(alice.has_sent(&session, &[&carol], "last").await?);
     let mut came = vec![first];
-    came.extend(up_to(&mut feed, &[&live[live.len() - 1]]).await?);
-    let who = stream_of(&bob);
-    kept([&keeping], whole(&who, &came, outstanding.iter().chain(&live)))?;
-    let (replayed, rest) = came.split_at(outstanding.len());
-    let live: BTreeSet<&str> = live.iter().map(|it| it.id.as_str()).collect();
-    let is_live = |it: &&MpcMessage| live.contains(it.message_id.as_str());
-    if let Some(early) = replayed.iter().find(is_live) {
+    came.extend(up_to(&mut feed, &[&later[later.len() - 1]]).await?);
+    let who = stream_of(&carol);
+    kept([&keeping], whole(&who, &came, all.iter().chain(&later)))?;
+    let later: BTreeSet<&str> = later.iter().map(|it| it.id.as_str()).collect();
+    let is_later = |it: &&MpcMessage| later.contains(it.message_id.as_str());
+    let (replayed, rest) = came.split_at(all.len());
+    if let Some(early) = replayed.iter().find(is_later) {
         let seen = format!(
             "{who} brought {}, routed after it was opened, before {} of {} messages that were \
              outstanding then",
             early.message_id,
-            rest.iter().filter(|it| !is_live(it)).count(),
-            outstanding.len()
+            rest.iter().filter(|it| !is_later(it)).count(),
+            all.len()
         );
         return Err(Stop::broken(seen, "what is outstanding first"));
     }
@@ -136,6 +150,7 @@ async fn thousands_unacknowledged(trial: &Trial) -> Verdict {
 }
 
 pub(super) async fn nothing_falls_between(trial: Trial) -> Verdict {
+    beside_a_long_replay(&trial).await?;
     let budget = Budget::rounds(&trial, 10, 90);
     // Ten at a time: a race is lost more easily on a router that has more to do.
     each(0..10, |lane| {
@@ -189,7 +204,10 @@ async fn one_race(trial: &Trial, lane: usize, round: usize) -> Verdict {
         routes_on(&alice, &bob, &session),
         routes_on(&carol, &bob, &session),
     );
-    let (mut feed, of_alice, of_carol) = (feed, of_alice?, of_carol?);
+    let (mut feed, mut of_alice, mut of_carol) = (feed, of_alice?, of_carol?);
+    // By now it is open as a rule, so that what fell between shows at once.
+    of_alice.push(alice.has_sent(&session, &[&bob], "fence").await?);
+    of_carol.push(carol.has_sent(&session, &[&bob], "fence").await?);
     let fences = [&of_alice, &of_carol].map(|it| &it[it.len() - 1]);
     let came = up_to(&mut feed, &fences).await?;
     let who = stream_of(&bob);
@@ -209,4 +227,41 @@ async fn routes_on(sender: &Party, to: &Party, session: &Session) -> Result<Vec<
         sent.push(sender.has_sent(session, to, "race").await?);
     }
     Ok(sent)
+}
+
+/// Routes while a replay waits for its reader: it is more than flow control lets through at once.
+async fn beside_a_long_replay(trial: &Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["long-a", "long-b"]).await?;
+    let session = trial.session("long", &[&alice, &bob]).await?;
+    let keeping = trial.keeping();
+    let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
+    let payload = vec![0x5a; most.min(128 * KIB)];
+    let requests = (0..48).map(|_| (&alice, alice.outgoing(&session, &[&bob], payload.clone())));
+    let mut sent = volume(trial, requests).await?;
+
+    let (opened, is_open) = oneshot::channel();
+    let (reads, may_read) = oneshot::channel::<()>();
+    let mut client = MessageRouterClient::new(bob.on_a_connection_of_its_own().channel());
+    let request =
+        SubscribeMessagesRequest { session_id: session.id.clone(), party_id: bob.id.clone() };
+    let opening = async move {
+        let response = client.subscribe_messages(request).await;
+        // Whoever waits at the other end may have given up.
+        let _ = opened.send(());
+        let _ = may_read.await;
+        response
+    };
+    let call = format!("SubscribeMessages({}), unread at first", session.id);
+    let mut feed = Feed::open(trial.clone(), bob.id.clone(), call, opening);
+    // Headers come with the first message at the latest, and there are some.
+    let _ = tokio::time::timeout(trial.pace().patience(), is_open).await;
+    let live = one_by_one(trial, &alice, 20, |turn| {
+        let to: &[&Party] = if turn % 4 == 1 { &[] } else { &[&bob] };
+        alice.outgoing(&session, to, "live")
+    })
+    .await?;
+    let _ = reads.send(());
+    sent.extend(live);
+    let came = up_to(&mut feed, &[&sent[sent.len() - 1]]).await?;
+    kept([&keeping], whole(&stream_of(&bob), &came, &sent))
 }
