@@ -6,6 +6,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use mpc_router_proto::v1::*;
 
 fn router() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mpc-router"));
@@ -28,6 +32,8 @@ fn text(bytes: &[u8]) -> &str {
 struct Running {
     child: Child,
     address: String,
+    /// Reads its log, so that it never waits for somebody to do so.
+    log: Option<JoinHandle<String>>,
 }
 
 impl Running {
@@ -37,7 +43,13 @@ impl Running {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on ").map(str::to_owned);
-        let mut running = Self { child, address: String::new() };
+        let mut stderr = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
+        let mut running = Self { child, address: String::new(), log: Some(log) };
         running.address = address.unwrap_or_else(|| panic!("{line:?}"));
         running
     }
@@ -50,9 +62,7 @@ impl Running {
     /// Waits for its end: the exit status, and what it logged.
     fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (status.code(), log)
+        (status.code(), self.log.take().unwrap().join().unwrap())
     }
 }
 
@@ -104,6 +114,58 @@ fn it_says_what_has_no_effect() {
         assert_eq!(log.matches(option).count(), 1, "{log}");
     }
 }
+
+#[test]
+fn what_is_secret_is_not_logged() {
+    let options = ["serve", "--listen", "127.0.0.1:0", "--log", "trace"];
+    let running = Running::start(router().args(options));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let address = format!("http://{}", running.address);
+    runtime.block_on(async {
+        let channel = tonic::transport::Endpoint::from_shared(address).unwrap().connect().await;
+        let mut client = MessageRouterClient::new(channel.unwrap());
+        let notification = NotificationChannel { email: SECRET.into(), ..Default::default() };
+        let request = RegisterPartyRequest {
+            party_id: "bob".into(),
+            party_role: "persistent".into(),
+            notification: Some(notification),
+            ..Default::default()
+        };
+        client.register_party(request).await.unwrap();
+        let subscribe =
+            SubscribeSessionEventsRequest { party_id: "bob".into(), event_types: vec![] };
+        let mut events = client.subscribe_session_events(subscribe).await.unwrap().into_inner();
+        let event = SessionEvent {
+            event_type: "session_created".into(),
+            session_id: "s".into(),
+            join_tokens: [("bob".to_owned(), SECRET.to_owned())].into(),
+            ..Default::default()
+        };
+        let request = PublishSessionEventRequest { event: Some(event) };
+        client.publish_session_event(request).await.unwrap();
+        assert!(events.message().await.unwrap().is_some());
+        let subscribe = SubscribeMessagesRequest { session_id: "s".into(), party_id: "bob".into() };
+        let mut messages = client.subscribe_messages(subscribe).await.unwrap().into_inner();
+        let right = RouteMessageRequest {
+            session_id: "s".into(),
+            from_party: "alice".into(),
+            to_parties: vec!["bob".into()],
+            payload: SECRET.into(),
+            ..Default::default()
+        };
+        client.route_message(right.clone()).await.unwrap();
+        assert_eq!(messages.message().await.unwrap().unwrap().payload, SECRET);
+        let wrong = RouteMessageRequest { to_parties: vec!["alice".into()], ..right };
+        client.route_message(wrong).await.unwrap_err();
+    });
+    running.signal("TERM");
+    let (status, log) = running.end();
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.contains("TRACE"), "there is a log to look at: {log}");
+    assert!(!log.contains(SECRET), "{log}");
+}
+
+const SECRET: &str = "hush-hush-1b7e";
 
 #[test]
 fn a_port_in_use_is_one_line() {

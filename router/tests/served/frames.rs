@@ -13,6 +13,8 @@ use tonic::body::Body;
 use tonic::codegen::{Body as _, http};
 use tower::Service as _;
 
+use crate::support::route;
+
 /// The answer to a subscription, frame by frame, with nobody between the service and the test.
 async fn subscribe(router: &Router) -> Body {
     let (session, party) = ("s", "bob");
@@ -50,15 +52,7 @@ struct Sender {
 
 impl Sender {
     async fn send(&mut self, size: usize) {
-        let request = RouteMessageRequest {
-            session_id: "s".into(),
-            from_party: "alice".into(),
-            to_parties: vec!["bob".into()],
-            payload: vec![0; size].into(),
-            ..Default::default()
-        };
-        let routed = self.router.route_message(Request::new(request)).await.unwrap();
-        self.sent.push(routed.into_inner().message_id);
+        self.sent.push(route(&self.router, "alice", &["bob"], size).await);
     }
 
     /// How many messages count as handed out.

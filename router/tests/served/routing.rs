@@ -164,7 +164,7 @@ async fn an_acknowledgement_is_final() {
 async fn of_two_contrary_acknowledgements_one_wins() {
     let served = Served::on_port(Config::default()).await;
     let [mut alice, bob] = served.parties(["alice", "bob"]).await;
-    for _ in 0..50 {
+    for _ in 0..20 {
         let id = alice.send("s", &["bob"], "x").await.unwrap();
         let answer = |success| {
             let (mut bob, id) = (bob.clone(), id.clone());

@@ -1,5 +1,6 @@
 use mpc_router::serve::{BindError, Server};
 use mpc_router::{Config, Router};
+use mpc_router_proto::v1::*;
 use tonic::Code;
 
 use crate::support::*;
@@ -81,6 +82,31 @@ async fn the_contract_can_be_asked_for() {
     let MessageResponse::ListServicesResponse(listed) = answer else { panic!("{answer:?}") };
     let listed: Vec<_> = listed.service.iter().map(|service| &*service.name).collect();
     assert!(listed.contains(&"mpc.router.v1.MessageRouter"), "{listed:?}");
+}
+
+#[tokio::test]
+async fn what_is_secret_shows_nowhere() {
+    let served = Served::on_port(Config::default()).await;
+    let mut bob = served.party("bob").await;
+    let request = RegisterPartyRequest {
+        party_id: "alice".into(),
+        party_role: "persistent".into(),
+        notification: Some(NotificationChannel {
+            email: "secret".into(),
+            phone: "secret".into(),
+            push_token: "secret".into(),
+        }),
+        ..Default::default()
+    };
+    bob.client.register_party(request).await.unwrap();
+    let _heard = bob.hear(&[]).await.unwrap();
+    let _stream = bob.open("s").await.unwrap();
+    let tokens = [("bob".to_owned(), "secret".to_owned())].into();
+    let created = event("s", "session_created", &["bob", "carol"]);
+    bob.publish(SessionEvent { join_tokens: tokens, ..created }).await.unwrap();
+    bob.send("s", &["carol"], "secret").await.unwrap();
+    let shown = format!("{:?}", served.router);
+    assert!(shown.contains("carol") && !shown.contains("secret"), "{shown}");
 }
 
 #[test]

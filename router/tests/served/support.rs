@@ -5,6 +5,7 @@ use std::time::Duration;
 use mpc_router::serve::{Server, serve_connections};
 use mpc_router::{Config, Router};
 use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use mpc_router_proto::v1::message_router_server::MessageRouter as _;
 use mpc_router_proto::v1::*;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 pub(crate) type Client = MessageRouterClient<Channel>;
 
@@ -246,6 +247,23 @@ impl Party {
         assert_eq!(answer.total_count as usize, answer.parties.len(), "DIR-4");
         Ok(answer.parties)
     }
+}
+
+/// Routes a message without a connection in between, where there are many to route.
+pub(crate) async fn route(
+    router: &Router,
+    from: &str,
+    to: &[&str],
+    payload_bytes: usize,
+) -> String {
+    let request = RouteMessageRequest {
+        session_id: "s".into(),
+        from_party: from.into(),
+        to_parties: to.iter().map(|&party| party.into()).collect(),
+        payload: vec![0; payload_bytes].into(),
+        ..Default::default()
+    };
+    router.route_message(Request::new(request)).await.unwrap().into_inner().message_id
 }
 
 /// An event.
