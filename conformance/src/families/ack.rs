@@ -6,7 +6,9 @@ mod rejected;
 
 use std::collections::BTreeMap;
 
-use mpc_router_proto::v1::{GetMessageStatusResponse, MessageDeliveryStatus};
+use mpc_router_proto::v1::{
+    AcknowledgeMessageRequest, GetMessageStatusResponse, MessageDeliveryStatus,
+};
 use rand_core::RngCore as _;
 use tokio::time::Duration;
 
@@ -397,7 +399,7 @@ async fn a_terminal_state_stays(trial: Trial) -> Verdict {
     ends_for_good(&alice, &bob, &all, 1, &keeping).await
 }
 
-/// Acknowledges each of these, then the other way as often as told, then the same way again.
+/// Acknowledges each of these, and then the other way as often as told.
 async fn ends_for_good(
     alice: &Party,
     bob: &Party,
@@ -419,11 +421,6 @@ async fn ends_for_good(
         })
         .await?;
     }
-    each(all, |(sent, success)| {
-        let (bob, request) = (bob.clone(), sent.acknowledgement(bob, *success));
-        async move { bob.acknowledge(request).await.accepted() }
-    })
-    .await?;
     let after = statuses(alice, all.iter().map(|(sent, _)| sent)).await?;
     for (before, after) in before.iter().zip(&after) {
         keeping.judged(same_status(before, after))?;
@@ -478,10 +475,6 @@ async fn one_by_one(trial: &Trial) -> Verdict {
     };
     let carols = pending_messages(&carol).await?;
     let mut count = pending_messages(&bob).await?;
-    // The first is pending when it is acknowledged, the others are not.
-    let acknowledge = async |sent: &Sent, success| {
-        keeping.accepted(bob.acknowledge(sent.acknowledgement(&bob, success)).await)
-    };
     for (sent, success, why) in [
         (first, true, "one that was not handed out is acknowledged"),
         (second, false, "one that was not handed out is refused"),
@@ -492,10 +485,10 @@ async fn one_by_one(trial: &Trial) -> Verdict {
         if sent.id == third.id {
             is_handed_out_all(&bob, &session).await?;
         }
-        acknowledge(sent, success).await?;
+        acknowledges(&bob, [sent], success, &keeping).await?;
         count -= 1;
         count_must_be(&bob, count, why, &keeping).await?;
-        acknowledge(sent, success).await?;
+        all_at_once(&bob, [sent.acknowledgement(&bob, success)]).await?;
         count_must_be(&bob, count, &format!("{why}, twice"), &keeping).await?;
     }
     let rejected = [
@@ -504,19 +497,27 @@ async fn one_by_one(trial: &Trial) -> Verdict {
         fifth.acknowledgement(&alice, true),
         Sent { id: trial.name("no-message"), ..fifth.clone() }.acknowledgement(&bob, true),
     ];
-    each(rejected, |request| {
-        let bob = bob.clone();
+    all_at_once(&bob, rejected).await?;
+    count_must_be(&bob, count, "acknowledgements that must be rejected", &keeping).await?;
+    all_at_once(&bob, [fifth; 8].map(|it| it.acknowledgement(&bob, true))).await?;
+    count_must_be(&bob, count - 1, "one is acknowledged 8 times at once", &keeping).await?;
+    count_must_be(&carol, carols, "only others have acknowledged", &keeping).await
+}
+
+/// Makes these calls. Which of them are to be accepted is another requirement's subject.
+async fn all_at_once(
+    caller: &Party,
+    requests: impl IntoIterator<Item = AcknowledgeMessageRequest>,
+) -> Verdict {
+    each(requests, |request| {
+        let caller = caller.clone();
         async move {
-            // What is accepted here has a requirement of its own.
-            bob.acknowledge(request).await;
+            caller.acknowledge(request).await;
             Ok(())
         }
     })
-    .await?;
-    count_must_be(&bob, count, "acknowledgements that must be rejected", &keeping).await?;
-    acknowledges(&bob, [fifth; 8], true, &keeping).await?;
-    count_must_be(&bob, count - 1, "one is acknowledged 8 times at once", &keeping).await?;
-    count_must_be(&carol, carols, "only others have acknowledged", &keeping).await
+    .await
+    .map(drop)
 }
 
 async fn hundreds_at_once(trial: &Trial) -> Verdict {
