@@ -11,7 +11,7 @@ use crate::listing;
 use crate::many::each;
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
-use crate::trial::Trial;
+use crate::trial::{Session, Trial};
 
 /// More than fits beside a small message in any common buffer. Bytes.
 const LARGE: usize = 100 * 1024;
@@ -72,21 +72,27 @@ async fn a_poller_replies(trial: &Trial) -> Verdict {
     let mut sent: Vec<Sent> = Vec::new();
     while budget.allows(sent.len() / 2) {
         let to: &[&Party] = if sent.len().is_multiple_of(4) { &[] } else { &[&bob, &carol] };
-        let said = alice.has_sent(&session, to, "question").await?;
-        let heard = |polled: &[MpcMessage]| polled.iter().any(|it| it.message_id == said.id);
-        trial
-            .until("a poll lists what was routed", || async {
-                let polled = bob.polls(&session).await?;
-                let seen = format!("polls of {} do not list {}", bob.id, said.id);
-                Ok(if heard(&polled) { Ok(()) } else { Err(seen) })
-            })
-            .await?;
-        let reply = bob.has_sent(&session, &[&carol], "answer").await?;
-        sent.extend([said, reply]);
+        let question = alice.has_sent(&session, to, "question").await?;
+        polls_up(trial, &bob, &session, &question).await?;
+        let answer = bob.has_sent(&session, &[&carol, &alice], "answer").await?;
+        // Only so does the next question come after this answer for carol too.
+        polls_up(trial, &alice, &session, &answer).await?;
+        sent.extend([question, answer]);
     }
     let all: Vec<_> = sent.iter().collect();
     let came = up_to(&mut feed, &[all[all.len() - 1]]).await?;
     kept([&keeping], in_order(&stream_of(&carol), &came, &all))
+}
+
+async fn polls_up(trial: &Trial, party: &Party, session: &Session, said: &Sent) -> Verdict {
+    trial
+        .until("a poll lists what was routed", || async {
+            let polled = party.polls(session).await?;
+            let seen = format!("polls of {} do not list {}", party.id, said.id);
+            let listed = polled.iter().any(|it| it.message_id == said.id);
+            Ok(if listed { Ok(()) } else { Err(seen) })
+        })
+        .await
 }
 
 pub(super) async fn everybody_sees_the_same_order(trial: Trial) -> Verdict {
