@@ -114,5 +114,11 @@ fn cause(status: &Status) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    let error = error.to_string();
+    // The first bytes of an HTTP/1 answer and of a TLS alert, read as the length of a frame.
+    if error.contains("frame with invalid size") {
+        format!("what listens there speaks HTTP/1 or TLS, not gRPC over plain HTTP/2 ({error})")
+    } else {
+        error
+    }
 }

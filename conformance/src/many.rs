@@ -5,13 +5,13 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::time::Duration;
 
-use mpc_router_proto::v1::RouteMessageRequest;
+use mpc_router_proto::v1::{GetMessageStatusResponse, RouteMessageRequest};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::outcome::Stop;
 use crate::party::{Party, Sent};
-use crate::trial::Trial;
+use crate::trial::{Session, Trial};
 
 /// Calls that a check has under way at most: fewer than the streams that HTTP/2 servers commonly
 /// allow on one connection.
@@ -51,6 +51,30 @@ pub(crate) fn volume<'a>(
         async move { party.has_sent_this(request).await }
     };
     Box::pin(all(outgoing.into_iter().map(route).collect(), Some(time)))
+}
+
+/// A sender, 64 recipients, and a session of them all.
+pub(crate) async fn one_to_many(trial: &Trial) -> Result<(Party, Vec<Party>, Session), Stop> {
+    let sender = trial.party("many-alice").await?;
+    let recipients = each(0..64, |number| {
+        let trial = trial.clone();
+        async move { trial.party(&format!("many-{number}")).await }
+    })
+    .await?;
+    let members: Vec<_> = recipients.iter().chain([&sender]).collect();
+    let session = trial.session("many", &members).await?;
+    Ok((sender, recipients, session))
+}
+
+/// The status of each message, in the order of the messages.
+pub(crate) fn statuses<'a>(
+    asking: &Party,
+    sent: impl IntoIterator<Item = &'a Sent>,
+) -> Many<GetMessageStatusResponse> {
+    each(sent, |sent| {
+        let (asking, sent) = (asking.clone(), sent.clone());
+        async move { asking.status(&sent).await }
+    })
 }
 
 /// Drives all the work, but begins none after `time`.

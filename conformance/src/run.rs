@@ -85,8 +85,8 @@ impl Default for Options {
 /// What a run tells while it goes on.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// The target answered; so many checks will run.
-    Began(&'a Calibration, usize),
+    /// The target answered; these requirements will be checked.
+    Began(&'a Calibration, &'a [&'static Requirement]),
     /// A check ended.
     Ended(&'a RequirementReport),
 }
@@ -132,7 +132,8 @@ pub async fn run(
             }
         }
     }
-    tell(Progress::Began(&calibration, due.len()));
+    let checked: Vec<_> = due.iter().map(|it| it.1).collect();
+    tell(Progress::Began(&calibration, &checked));
 
     let mut checks = JoinSet::new();
     let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));

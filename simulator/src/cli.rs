@@ -191,8 +191,8 @@ fn run_ceremony(args: CeremonyArgs) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.json {
         write_json(&report, path, to_stdout)?;
     }
-    let only_an_error = args.quiet && report.ended == Ended::Unreachable;
-    if !to_stdout && !only_an_error {
+    // Of a ceremony that nobody could begin there is nothing to tell but why.
+    if !to_stdout && report.ended != Ended::Unreachable {
         print_report(&mut anstream::stdout(), &report, args.quiet).context("cannot print")?;
     }
     match report.ended {

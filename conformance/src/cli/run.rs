@@ -152,7 +152,7 @@ impl Run {
             if error.is_usage() { Failure::usage(error) } else { Failure::unreachable(error) }
         })?;
         let show = Show::fitting(self.quiet);
-        let mut live = Live::new(show, &target.subject, &options.selection);
+        let mut live = Live::new(show);
         let judged = run(&target.subject, options, |progress| live.tell(progress)).await;
         drop(live);
         let mut report = match judged {

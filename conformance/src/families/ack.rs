@@ -21,7 +21,7 @@ use self::rejected::{
 };
 use super::prelude::*;
 use crate::keeping::Keeping;
-use crate::many::{each, volume};
+use crate::many::{each, one_to_many, statuses, volume};
 use crate::party::{Party, Sent};
 use crate::trial::Session;
 
@@ -137,18 +137,6 @@ async fn states<'a>(
     Ok(statuses.into_iter().map(states).collect())
 }
 
-/// The status of each message, in the order of the messages.
-async fn statuses<'a>(
-    asking: &Party,
-    sent: impl IntoIterator<Item = &'a Sent>,
-) -> Result<Vec<GetMessageStatusResponse>, Stop> {
-    each(sent, |sent| {
-        let (asking, sent) = (asking.clone(), sent.clone());
-        async move { asking.status(&sent).await }
-    })
-    .await
-}
-
 /// Demands that all these deliveries to `party` have the state given.
 async fn must_be<'a>(
     sent: impl IntoIterator<Item = &'a Sent>,
@@ -220,14 +208,7 @@ async fn one_of_several(trial: &Trial) -> Verdict {
 }
 
 async fn many_of_many(trial: &Trial) -> Verdict {
-    let alice = trial.party("many-alice").await?;
-    let recipients = each(0..64, |number| {
-        let trial = trial.clone();
-        async move { trial.party(&format!("many-{number}")).await }
-    })
-    .await?;
-    let members: Vec<_> = recipients.iter().chain([&alice]).collect();
-    let session = trial.session("many", &members).await?;
+    let (alice, recipients, session) = one_to_many(trial).await?;
 
     let keeping = trial.keeping();
     let to_all: Vec<_> = recipients.iter().collect();

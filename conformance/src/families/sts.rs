@@ -17,7 +17,6 @@ use self::states::{
     what_is_handed_out_is_delivered, what_waits_is_pending,
 };
 use super::prelude::*;
-use crate::many::each;
 use crate::party::{Party, Sent};
 
 pub(super) const FAMILY: Family = Family {
@@ -91,18 +90,6 @@ pub(super) const FAMILY: Family = Family {
         ),
     ],
 };
-
-/// The status of each message, in the order of the messages.
-async fn statuses<'a>(
-    asking: &Party,
-    sent: impl IntoIterator<Item = &'a Sent>,
-) -> Result<Vec<GetMessageStatusResponse>, Stop> {
-    each(sent, |sent| {
-        let (asking, sent) = (asking.clone(), sent.clone());
-        async move { asking.status(&sent).await }
-    })
-    .await
-}
 
 /// The entries by recipient; there is one at most for each.
 fn by_recipient(

@@ -10,9 +10,8 @@ use super::wording::{count, glyph, ids, micros, visible, words};
 use super::{Calibration, RequirementReport};
 use crate::families;
 use crate::outcome::Outcome;
-use crate::requirement::{Capability, Requirement};
-use crate::run::{Progress, Subject};
-use crate::select::Selection;
+use crate::requirement::Requirement;
+use crate::run::Progress;
 
 /// When so few checks are left, the bar names them: it is these that the run waits for.
 const NAMED: usize = 8;
@@ -60,39 +59,39 @@ enum Screen<W> {
 }
 
 impl Live {
-    /// Shows, on standard error, the run of `selection` against `subject`.
-    pub fn new(show: Show, subject: &Subject, selection: &Selection) -> Self {
-        let screen = match show {
+    /// Shows a run on standard error.
+    pub fn new(show: Show) -> Self {
+        Self::on(match show {
             Show::Bar => Screen::Bar(bar(ProgressDrawTarget::stderr())),
             Show::Lines => Screen::Lines(io::stderr()),
             Show::Nothing => Screen::Nothing,
-        };
-        Self::on(screen, due(&subject.capabilities, selection))
+        })
     }
 }
 
 impl<W: io::Write> Live<W> {
-    fn on(screen: Screen<W>, left: Vec<&'static Requirement>) -> Self {
-        Self { screen, left, ended: Vec::new(), broken: 0 }
+    fn on(screen: Screen<W>) -> Self {
+        Self { screen, left: Vec::new(), ended: Vec::new(), broken: 0 }
     }
 
     /// Takes in what the run tells.
     pub fn tell(&mut self, progress: Progress<'_>) {
         match progress {
-            Progress::Began(calibration, checks) => self.began(calibration, checks),
+            Progress::Began(calibration, checked) => self.began(calibration, checked),
             Progress::Ended(report) => self.ended(report),
         }
     }
 
-    fn began(&mut self, calibration: &Calibration, checks: usize) {
+    fn began(&mut self, calibration: &Calibration, checked: &[&'static Requirement]) {
+        self.left = checked.to_vec();
         match &mut self.screen {
             Screen::Bar(bar) => {
-                bar.set_length(u64::try_from(checks).unwrap_or(u64::MAX));
+                bar.set_length(u64::try_from(checked.len()).unwrap_or(u64::MAX));
                 bar.enable_steady_tick(TICK);
             }
             Screen::Lines(out) => {
                 let round_trip = micros(calibration.round_trip_us);
-                put(out, &format!("{}, round trip {round_trip}", count(checks, "check")));
+                put(out, &format!("{}, round trip {round_trip}", count(checked.len(), "check")));
             }
             Screen::Nothing => {}
         }
@@ -143,14 +142,6 @@ impl<W: io::Write> Drop for Live<W> {
             bar.finish_and_clear();
         }
     }
-}
-
-/// The checks that a run of `selection` makes on a target with these capabilities.
-fn due(capabilities: &[Capability], selection: &Selection) -> Vec<&'static Requirement> {
-    families::requirements()
-        .filter(|it| selection.contains(it) && it.check.is_some())
-        .filter(|it| it.capability == Capability::Core || capabilities.contains(&it.capability))
-        .collect()
 }
 
 fn bar(target: ProgressDrawTarget) -> ProgressBar {
@@ -206,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_family_gets_its_line_when_it_is_complete() {
-        let mut live = Live::on(Screen::Lines(Vec::new()), dir_and_ord_1());
-        live.tell(Progress::Began(&CALIBRATION, 7));
+        let mut live = Live::on(Screen::Lines(Vec::new()));
+        live.tell(Progress::Began(&CALIBRATION, &dir_and_ord_1()));
         for (id, outcome) in [
             ("DIR-6", Outcome::Failed),
             ("DIR-1", Outcome::Passed),
@@ -236,8 +227,8 @@ mod tests {
     #[test]
     fn the_bar_counts_and_names_the_last_ones() {
         let bar = bar(ProgressDrawTarget::hidden());
-        let mut live = Live::<Vec<u8>>::on(Screen::Bar(bar.clone()), dir_and_ord_1());
-        live.tell(Progress::Began(&CALIBRATION, 7));
+        let mut live = Live::<Vec<u8>>::on(Screen::Bar(bar.clone()));
+        live.tell(Progress::Began(&CALIBRATION, &dir_and_ord_1()));
         assert_eq!(bar.length(), Some(7));
         live.tell(Progress::Ended(&report("DIR-2", Outcome::Failed)));
         assert_eq!(bar.position(), 1);
@@ -247,14 +238,4 @@ mod tests {
         assert!(bar.is_finished());
     }
 
-    #[test]
-    fn what_is_due_is_selected_and_claimed_and_has_a_check() {
-        let all = due(&[], &Selection::default());
-        assert!(all.iter().all(|it| it.capability == Capability::Core && it.check.is_some()));
-        let core = families::requirements()
-            .filter(|it| it.capability == Capability::Core && it.check.is_some());
-        assert_eq!(all.len(), core.count());
-        let one = due(&Capability::ALL, &Selection::one("REG-2").unwrap());
-        assert_eq!(one.iter().map(|it| it.id).collect::<Vec<_>>(), ["REG-2"]);
-    }
 }

@@ -5,9 +5,8 @@ use rand_core::RngCore as _;
 use tokio::time::Duration;
 
 use super::super::prelude::*;
-use super::statuses;
 use crate::keeping::Keeping;
-use crate::many::{each, volume};
+use crate::many::{each, one_to_many, statuses, volume};
 use crate::party::{Party, Sent};
 
 /// Codes beside the usual one where the identifier may have a shape that the target does not know.
@@ -84,14 +83,7 @@ pub(super) async fn all_acknowledged_sums_up(trial: Trial) -> Verdict {
 }
 
 async fn many_recipients(trial: &Trial) -> Verdict {
-    let alice = trial.party("many-alice").await?;
-    let recipients = each(0..64, |number| {
-        let trial = trial.clone();
-        async move { trial.party(&format!("many-{number}")).await }
-    })
-    .await?;
-    let members: Vec<_> = recipients.iter().chain([&alice]).collect();
-    let session = trial.session("many", &members).await?;
+    let (alice, recipients, session) = one_to_many(trial).await?;
     let keeping = trial.keeping();
     let to_all: Vec<_> = recipients.iter().collect();
     let requests = (0..8).map(|number| {

@@ -6,9 +6,9 @@ use mpc_router_proto::v1::{MessageDeliveryStatus, MpcMessage};
 use tokio::time::Duration;
 
 use super::super::prelude::*;
-use super::{by_recipient, statuses, words};
+use super::{by_recipient, words};
 use crate::feed::Feed;
-use crate::many::{each, volume};
+use crate::many::{each, statuses, volume};
 use crate::party::{Party, Sent};
 use crate::presence::silence;
 use crate::trial::Session;

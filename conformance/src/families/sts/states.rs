@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::Duration;
 
 use super::super::prelude::*;
-use super::{by_recipient, entry_of, statuses, words};
+use super::{by_recipient, entry_of, words};
 use crate::keeping::Keeping;
-use crate::many::volume;
+use crate::many::{statuses, volume};
 use crate::party::{Party, Sent};
 
 /// How long a target may take to note that it has handed something out.
