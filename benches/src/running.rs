@@ -1,5 +1,3 @@
-mod unvectored;
-
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mpc_router::limits;
+use mpc_router::serve::Unvectored;
 use mpc_router_proto::v1::message_router_server::{MessageRouter, MessageRouterServer};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_stream::StreamExt as _;
 use tonic::transport::server::{Server, TcpIncoming};
-
-use self::unvectored::Unvectored;
 
 /// How many threads serve. They share the machine's cores with the clients', and with nobody else if
 /// the machine is otherwise idle.
@@ -64,7 +61,7 @@ impl Running {
                 .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
                 .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
                 .add_service(MessageRouterServer::new(service))
-                .serve_with_incoming(incoming.map(|connection| connection.map(Unvectored)));
+                .serve_with_incoming(incoming.map(|connection| connection.map(Unvectored::new)));
             Ok((address, async {
                 let _ = serve.await;
             }))

@@ -44,7 +44,9 @@ impl Clock {
         if behind <= tolerance {
             return None;
         }
-        self.start_unix.fetch_add(behind, Ordering::Relaxed);
+        // Of two that catch up at the same time the later counts, not both.
+        let start = system.since(Millis(self.start.elapsed().as_millis() as i64));
+        self.start_unix.fetch_max(start, Ordering::Relaxed);
         Some(behind)
     }
 }

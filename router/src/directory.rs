@@ -99,6 +99,8 @@ impl Owner for DirectoryCell {
     fn refused(self: Arc<Self>) {
         // Replies that wait are dropped with the state, and learn by that. Who is online is forgotten
         // too, until the next sign of life.
-        *self.lock() = State::read(&*self.log, self.heartbeat_timeout);
+        // Read with the lock held, so that nothing that is committed meanwhile is missing.
+        let mut state = self.lock();
+        *state = State::read(&*self.log, self.heartbeat_timeout);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mpc_router_core::Backlog;
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
@@ -21,20 +23,41 @@ pub const MESSAGE_NAMES_BYTES: usize = REQUEST_MARGIN_BYTES - KIB;
 /// The largest answer to a poll: what gRPC libraries receive by default (PND-4).
 pub const POLL_ANSWER_BYTES: usize = 4 * MIB;
 
-/// How many bytes of messages share one `created_at` (see `mpc_router_core::Policy`).
+/// How many bytes of messages share one `created_at` at most (see [`millisecond_bytes`]).
 pub const MILLISECOND_BYTES: usize = MIB;
+
+/// How many bytes of messages share one `created_at` (see `mpc_router_core::Policy`): so many that
+/// they, their framing and one message more, of up to `max_payload` bytes, fit into a poll's answer
+/// (PND-3, PND-4). With payloads that leave no room for that, each message has its own millisecond.
+pub const fn millisecond_bytes(max_payload: usize) -> usize {
+    let room = POLL_ANSWER_BYTES.saturating_sub(max_payload.saturating_add(REQUEST_MARGIN_BYTES));
+    let bytes = room / 9 * 8;
+    if bytes < MILLISECOND_BYTES { bytes } else { MILLISECOND_BYTES }
+}
+
+/// How long a party's name and its notification channel may be together. A list of the parties has
+/// no pages, so all of them have to fit into what a gRPC library receives (DIR-1).
+pub const REGISTRATION_BYTES: usize = 4 * KIB;
+
+/// How long an event's names and its type may be together: they are kept for as long as the session.
+pub const EVENT_NAMES_BYTES: usize = 4 * KIB;
 
 /// How much a stream takes out of its mailbox at once. It is what tonic packs into one frame, so that
 /// nothing is taken that is not handed to the transport at once.
 pub const FRAME_BYTES: usize = 32 * KIB;
 
-/// How many events a stream may lag behind before it is ended. An entry takes 32 bytes; the event
-/// itself is shared.
-pub const EVENT_BACKLOG: usize = 16 * KIB;
+/// How far a stream of events may lag behind before it is ended. An entry takes 32 bytes; the event
+/// itself is shared with the other streams, but a single stream that is not read keeps it as well.
+pub const EVENT_BACKLOG: Backlog = Backlog { events: 16 * KIB, bytes: 16 * MIB };
 
 /// How many calls and streams may be open on one connection. A gateway may carry thousands of
 /// parties, each with two streams.
 pub const STREAMS_PER_CONNECTION: u32 = 10_000;
+
+/// How many calls of one connection may be cancelled before the router has looked at them. A moment
+/// in which the router does not come to it lets the deadlines of a whole gateway's calls run out; the
+/// default of h2 (20) would then end the connection with all its streams.
+pub const CANCELLED_CALLS: usize = STREAMS_PER_CONNECTION as usize;
 
 /// How much a client may send on one call before the router has read it: one default payload.
 pub const CALL_WINDOW_BYTES: u32 = 2 << 20;
@@ -54,11 +77,8 @@ pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// session up.
 pub const SESSION_SHARDS: usize = 64;
 
-// PND-4: whatever shares a millisecond, and one message more, fit into an answer with its framing.
-const _: () = assert!(
-    MILLISECOND_BYTES + MILLISECOND_BYTES / 8 + DEFAULT_MAX_PAYLOAD_BYTES + REQUEST_MARGIN_BYTES
-        < POLL_ANSWER_BYTES
-);
+// Nobody who keeps to the default payload has his clock run ahead for it.
+const _: () = assert!(millisecond_bytes(DEFAULT_MAX_PAYLOAD_BYTES) == MILLISECOND_BYTES);
 const _: () = assert!(MESSAGE_NAMES_BYTES < REQUEST_MARGIN_BYTES);
 const _: () = assert!(FRAME_BYTES < CALL_WINDOW_BYTES as usize);
 const _: () = assert!(CALL_WINDOW_BYTES < CONNECTION_WINDOW_BYTES);

@@ -48,8 +48,13 @@ impl Router {
         let clock = Arc::new(Clock::start());
         let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
         let directory = Arc::new(DirectoryCell::new(&config, Arc::clone(&log), Arc::clone(&clock)));
-        let sessions =
-            Sessions::new(log, Arc::clone(&clock), Arc::clone(&events), Arc::clone(&stopping));
+        let sessions = Sessions::new(
+            config.max_payload,
+            log,
+            Arc::clone(&clock),
+            Arc::clone(&events),
+            Arc::clone(&stopping),
+        );
         let (ids, sessions) = (Ids::new(), Arc::new(sessions));
         let shared = Shared { config, clock, ids, directory, sessions, events, stopping };
         Self { shared: Arc::new(shared) }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod incoming;
+mod unvectored;
 
 use std::convert::Infallible;
 use std::io;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_stream::StreamExt as _;
+use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService as _;
 use tonic::transport::server::Connected;
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -21,6 +23,7 @@ use tonic_health::server::HealthReporter;
 
 use self::connection::Connection;
 use self::incoming::Incoming;
+pub use self::unvectored::Unvectored;
 use crate::{Router, limits};
 
 /// A port that is taken, and not served yet.
@@ -43,7 +46,9 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// The system does not give it.
-    #[error("cannot listen on {address}: {source}")]
+    #[error(
+        "cannot listen on {address}: choose an address of this machine, and a port that you may use"
+    )]
     Refused {
         /// The address asked for.
         address: SocketAddr,
@@ -54,7 +59,7 @@ pub enum BindError {
 
 /// Serving ended with an error.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot serve: {0}")]
+#[error("cannot serve")]
 pub struct ServeError(#[from] tonic::transport::Error);
 
 impl Server {
@@ -134,11 +139,15 @@ where
         }
     };
 
-    let incoming = incoming.map(|io| io.map(Connection::new));
+    let cut = CancellationToken::new();
+    // tonic would not wait for `shutdown` any more once there are no more connections to come.
+    let incoming = incoming.chain(tokio_stream::pending());
+    let incoming = incoming.map(|io| io.map(|io| Connection::new(Unvectored::new(io), &cut)));
     let serve = tonic::transport::Server::builder()
         .initial_stream_window_size(limits::CALL_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
+        .http2_max_pending_accept_reset_streams(Some(limits::CANCELLED_CALLS))
         .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
         .add_service(service)
@@ -146,9 +155,17 @@ where
         .add_service(reflection_v1())
         .add_service(reflection_v1alpha())
         .serve_with_incoming_shutdown(incoming, stop);
+    let mut serve = std::pin::pin!(serve);
     tokio::select! {
-        served = serve => served?,
-        () = too_late => tracing::warn!("some connections did not end in time and are cut off"),
+        served = &mut serve => served?,
+        () = too_late => {
+            tracing::warn!("some connections did not end in time and are cut off");
+            cut.cancel();
+            // They run in tasks of their own, which end with them at once.
+            if let Ok(served) = tokio::time::timeout(stop_timeout.mul_f64(0.1), serve).await {
+                served?;
+            }
+        }
     }
     tracing::info!("stopped");
     Ok(())

@@ -1,5 +1,6 @@
-//! The sessions: each in a cell of its own, behind a lock of its own. Nothing that all sessions share
-//! is locked while one of them works; the map is only looked into.
+//! The sessions: each in a cell of its own, behind a lock of its own. What all sessions share is locked
+//! for moments only: the map's part to look a session up, the count of who has something waiting at a
+//! party's first message since it was last found to have none, the event streams at an event.
 
 mod cell;
 
@@ -10,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use cell::{Cell, End};
-use mpc_router_core::{EventId, Millis, PartyId, Session, SessionId, StreamId};
+use mpc_router_core::{EventId, Millis, PartyId, Policy, Session, SessionId, StreamId};
 
 use crate::clock::Clock;
 use crate::commits::Lost;
@@ -29,6 +30,7 @@ pub(crate) struct Sessions {
 /// What cells act on.
 #[derive(Debug)]
 pub(crate) struct Around {
+    pub(crate) policy: Policy,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) events: Arc<EventStreams>,
@@ -70,12 +72,14 @@ impl Counted {
 
 impl Sessions {
     pub(crate) fn new(
+        max_payload: usize,
         log: Arc<dyn Log>,
         clock: Arc<Clock>,
         events: Arc<EventStreams>,
         stopping: Arc<AtomicBool>,
     ) -> Self {
-        let around = Around { log, clock, events, stopping, counted: Counted::default() };
+        let policy = Policy { millisecond_bytes: limits::millisecond_bytes(max_payload) };
+        let around = Around { policy, log, clock, events, stopping, counted: Counted::default() };
         Self {
             shards: (0..limits::SESSION_SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
@@ -200,7 +204,7 @@ mod tests {
         let stopping = Arc::new(AtomicBool::new(false));
         let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
         let clock = Arc::new(Clock::start());
-        Arc::new(Sessions::new(Arc::new(MemoryLog), clock, events, stopping))
+        Arc::new(Sessions::new(0, Arc::new(MemoryLog), clock, events, stopping))
     }
 
     fn count(sessions: &Sessions) -> usize {

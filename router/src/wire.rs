@@ -65,12 +65,7 @@ pub(crate) fn route(
         )));
     }
     let names = request.session_id.len() + request.from_party.len() + request.message_type.len();
-    if names > limits::MESSAGE_NAMES_BYTES {
-        return Err(Status::resource_exhausted(format!(
-            "session_id, from_party and message_type have {names} bytes, and may have {} at most",
-            limits::MESSAGE_NAMES_BYTES
-        )));
-    }
+    not_over(limits::MESSAGE_NAMES_BYTES, "session_id, from_party and message_type", names)?;
     let draft = Draft(v1::MpcMessage {
         session_id: request.session_id,
         from_party: request.from_party,
@@ -211,6 +206,12 @@ pub(crate) fn status(
 pub(crate) fn registration(request: v1::RegisterPartyRequest) -> Result<Registration, Status> {
     let party = party(&request.party_id)?;
     let role = Role::parse(&request.party_role).map_err(|error| field("party_role", error))?;
+    let channel = request.notification.as_ref().map_or(0, prost::Message::encoded_len);
+    not_over(
+        limits::REGISTRATION_BYTES,
+        "party_id and notification",
+        request.party_id.len() + channel,
+    )?;
     let notification = request.notification.map(|channel| Notification {
         email: channel.email,
         phone: channel.phone,
@@ -295,6 +296,8 @@ pub(crate) fn announcement(
     };
     let session = session(&event.session_id)?;
     let kind = EventKind::parse(&event.event_type).map_err(|error| field("event_type", error))?;
+    let names = event.session_id.len() + event.event_id.len() + event.event_type.len();
+    not_over(limits::EVENT_NAMES_BYTES, "session_id, event_id and event_type", names)?;
     let members = event.selected_parties.iter().map(|party| PartyId::parse(party));
     let members = members.collect::<Result<Vec<_>, _>>();
     let members = members.map_err(|error| field("each of selected_parties", error))?;
@@ -355,6 +358,16 @@ fn party(party_id: &str) -> Result<PartyId, Status> {
 /// What is named by somebody who asks for what exists.
 fn named<T>(field: &str, parsed: Result<T, EmptyId>) -> Result<T, Status> {
     parsed.map_err(|error| Status::not_found(format!("{field} {error}")))
+}
+
+/// Demands that these fields together do not have more bytes than that.
+fn not_over(limit: usize, fields: &str, bytes: usize) -> Result<(), Status> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(Status::resource_exhausted(format!(
+        "{fields} have {bytes} bytes, and may have {limit} at most"
+    )))
 }
 
 fn field(name: &str, error: impl std::fmt::Display) -> Status {

@@ -237,5 +237,4 @@ mod tests {
         drop(live);
         assert!(bar.is_finished());
     }
-
 }

@@ -13,6 +13,15 @@ pub enum EventEffect {
     },
 }
 
+/// How far an event stream may lag behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many events may wait in a stream's queue.
+    pub events: usize,
+    /// How many bytes of them. A single event may have more.
+    pub bytes: usize,
+}
+
 /// An event stream has no more to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventStreamError {
@@ -38,14 +47,14 @@ impl std::error::Error for EventStreamError {}
 /// Who listens for session events, and what is on its way to them.
 ///
 /// An event goes to the streams that are open when it is published, and is kept for nobody else.
-/// Each stream has a queue of its own, in the order of publication (EVT-6). A stream that lets its
-/// queue grow to `backlog` events is ended once it has read them: it is told, rather than left with a
+/// Each stream has a queue of its own, in the order of publication (EVT-6). A stream whose queue has
+/// no room for an event is ended once it has read what is in it: it is told, rather than left with a
 /// gap.
 ///
-/// Invariant: no queue is longer than `backlog`; `by_party` names each stream once.
+/// Invariant: no queue is longer than the backlog allows; `by_party` names each stream once.
 #[derive(Debug)]
 pub struct Events {
-    backlog: usize,
+    backlog: Backlog,
     streams: BTreeMap<StreamId, EventStream>,
     by_party: BTreeMap<PartyId, BTreeSet<StreamId>>,
     effects: VecDeque<EventEffect>,
@@ -57,12 +66,19 @@ struct EventStream {
     /// Empty: all of them.
     kinds: BTreeSet<EventKind>,
     queue: VecDeque<Content>,
+    /// How many bytes the queue holds.
+    queued: usize,
     lagged: bool,
     /// Whether it found nothing when it last looked.
     idle: bool,
 }
 
 impl EventStream {
+    fn has_room(&self, content: &Content, backlog: Backlog) -> bool {
+        let fits = self.queued.saturating_add(content.len()) <= backlog.bytes;
+        self.queue.len() < backlog.events && (fits || self.queue.is_empty())
+    }
+
     /// EVT-2.
     fn wants(&self, kind: &EventKind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(kind)
@@ -70,8 +86,8 @@ impl EventStream {
 }
 
 impl Events {
-    /// Nobody listens. `backlog` is the number of events that a stream may lag behind.
-    pub fn new(backlog: usize) -> Self {
+    /// Nobody listens.
+    pub fn new(backlog: Backlog) -> Self {
         Self {
             backlog,
             streams: BTreeMap::new(),
@@ -93,8 +109,8 @@ impl Events {
     ) {
         self.by_party.entry(party.clone()).or_default().insert(stream);
         let kinds = kinds.into_iter().collect();
-        let opened =
-            EventStream { party, kinds, queue: VecDeque::new(), lagged: false, idle: false };
+        let queue = VecDeque::new();
+        let opened = EventStream { party, kinds, queue, queued: 0, lagged: false, idle: false };
         let taken = self.streams.insert(stream, opened);
         assert!(taken.is_none(), "each stream has a name of its own");
         self.check();
@@ -135,8 +151,10 @@ impl Events {
             if stream.lagged || !stream.wants(kind) {
                 continue;
             }
-            if stream.queue.len() < self.backlog {
-                stream.queue.push_back(content_for(&stream.party));
+            let content = content_for(&stream.party);
+            if stream.has_room(&content, self.backlog) {
+                stream.queued += content.len();
+                stream.queue.push_back(content);
                 reached.insert(stream.party.clone());
             } else {
                 stream.lagged = true;
@@ -173,6 +191,7 @@ impl Events {
         while spent < budget.limit()
             && let Some(content) = stream.queue.pop_front()
         {
+            stream.queued -= content.len();
             spent += budget.cost(&content);
             batch.extend([content]);
         }
@@ -202,7 +221,9 @@ impl Events {
             );
         }
         for stream in self.streams.values() {
-            assert!(stream.queue.len() <= self.backlog);
+            assert!(stream.queue.len() <= self.backlog.events);
+            assert!(stream.queued <= self.backlog.bytes || stream.queue.len() == 1);
+            assert_eq!(stream.queue.iter().map(Content::len).sum::<usize>(), stream.queued);
             assert!(
                 !(stream.idle && (stream.lagged || !stream.queue.is_empty())),
                 "nothing sleeps"

@@ -29,7 +29,7 @@ impl MailboxIndex {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
     members: Arc<[PartyId]>,
-    events: BTreeMap<EventId, EventKind>,
+    events: BTreeMap<EventId, Known>,
     messages: VecDeque<Message>,
     numbers: BTreeMap<MessageId, MessageNumber>,
     indexes: BTreeMap<PartyId, MailboxIndex>,
@@ -49,6 +49,21 @@ pub(crate) struct Message {
     /// Ascending by mailbox.
     pub(crate) deliveries: Box<[Delivery]>,
     open: usize,
+}
+
+/// What is kept of an event, to tell whether one of the same name is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    kind: EventKind,
+    members: Arc<[PartyId]>,
+    expires_at: Millis,
+}
+
+impl Known {
+    pub(crate) fn of(announcement: &Announcement) -> Self {
+        let Announcement { kind, members, expires_at, .. } = announcement;
+        Self { kind: kind.clone(), members: Arc::clone(members), expires_at: *expires_at }
+    }
 }
 
 /// The newest millisecond in which a message was accepted, and how many bytes those of it have.
@@ -158,7 +173,7 @@ impl Ledger {
         if self.events.contains_key(event) {
             return;
         }
-        self.events.insert(event.clone(), kind.clone());
+        self.events.insert(event.clone(), Known::of(announcement));
         if kind.selects_members() && !members.is_empty() {
             self.members = Arc::clone(members);
         }
@@ -184,8 +199,8 @@ impl Ledger {
         &self.members
     }
 
-    /// What an event was, if there was one of that name.
-    pub(crate) fn event(&self, event: &EventId) -> Option<&EventKind> {
+    /// The event of that name, if there was one.
+    pub(crate) fn event(&self, event: &EventId) -> Option<&Known> {
         self.events.get(event)
     }
 

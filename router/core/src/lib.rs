@@ -58,7 +58,7 @@ pub use directory::{
     Directory, DirectoryEffect, DirectoryRecord, Filter, ListedParty, Notification, RegisterError,
     Registered, Registration, Role, UnknownParty, UnknownRole,
 };
-pub use events::{EventEffect, EventStreamError, Events};
+pub use events::{Backlog, EventEffect, EventStreamError, Events};
 pub use id::{
     EmptyId, EventId, MalformedMessageId, MessageId, PartyId, Position, SessionId, StreamId,
 };

@@ -3,6 +3,7 @@
 mod story;
 
 use expect_test::{Expect, expect};
+use mpc_router_core::*;
 
 fn check(script: &str, transcript: Expect) {
     transcript.assert_eq(&story::play(script));
@@ -648,7 +649,8 @@ fn a_restart_keeps_what_was_committed() {
         status m3
         15 alice routes m4               # ORD-7 across a restart
         16 bob polls
-        announce e1 session_created bob  # EVT-9 across a restart
+        announce e1 session_created alice bob  # EVT-9 across a restart
+        announce e1 session_created bob        # the name is another event's
         ",
         expect![[r#"
             announce e1 session_created alice bob
@@ -680,8 +682,10 @@ fn a_restart_keeps_what_was_committed() {
                 broadcast at 20 for 1
             16 bob polls
                 m2 m4
-            announce e1 session_created bob
+            announce e1 session_created alice bob
                 again
+            announce e1 session_created bob
+                rejected: event_id names another event of this session already: give another, or leave it empty
         "#]],
     );
 }
@@ -804,7 +808,7 @@ fn an_event_goes_to_those_it_concerns() {
             announce e4 session_completed
                 again
             announce e4 session_failed
-                rejected: event_id names a "session_completed" event of this session already: give another, or leave it empty
+                rejected: event_id names another event of this session already: give another, or leave it empty
             l1 hears
                 e2 e3 e4
             l2 hears
@@ -863,4 +867,31 @@ fn a_stream_that_lags_is_told() {
                 e4 e5
         "#]],
     );
+}
+
+#[test]
+fn a_stream_holds_so_many_bytes_and_any_single_event() {
+    let mut events = Events::new(Backlog { events: 10, bytes: 100 });
+    let (stream, bob) = (StreamId(1), PartyId::parse("bob").unwrap());
+    events.handle_subscribe(stream, bob, []);
+    let publish = |events: &mut Events, bytes: usize| {
+        let announcement = Announcement {
+            event: EventId::parse("e").unwrap(),
+            kind: EventKind::parse("a").unwrap(),
+            members: [].into(),
+            expires_at: Millis(0),
+            content: Content::new(vec![0; bytes].into()),
+        };
+        events.handle_publish(&announcement, |_| announcement.content.clone())
+    };
+    let pull = |events: &mut Events| {
+        let mut batch = Vec::new();
+        events.handle_pull(stream, Budget::bytes(usize::MAX), &mut batch).map(|()| batch.len())
+    };
+    assert_eq!(publish(&mut events, 1_000), 1);
+    assert_eq!(pull(&mut events), Ok(1));
+    assert_eq!([60, 40].map(|bytes| publish(&mut events, bytes)), [1, 1]);
+    assert_eq!(publish(&mut events, 1), 0);
+    assert_eq!(pull(&mut events), Ok(2));
+    assert_eq!(pull(&mut events), Err(EventStreamError::Lagged));
 }

@@ -39,7 +39,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
 
 /// What a router can count with: some hundred thousand years, or the size of any memory.
 const LARGEST: u64 = 1 << 53;
-const TOO_LARGE: &str = "is too large";
+const TOO_LARGE: &str = "is too large: the largest is 9007199254740992 bytes or milliseconds";
 
 fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
@@ -47,7 +47,7 @@ fn split(text: &str) -> (&str, &str) {
 
 fn scaled(number: &str, unit: u64) -> Result<u64, String> {
     if number.is_empty() {
-        return Err("begins with a number".into());
+        return Err("must begin with a number, such as 30s or 2MiB".into());
     }
     let scaled = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     scaled.filter(|&scaled| scaled <= LARGEST).ok_or_else(|| TOO_LARGE.into())

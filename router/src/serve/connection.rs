@@ -3,19 +3,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-/// A connection that says of itself that it cannot write several buffers at once.
-///
-/// The h2 crate then copies small frames together into one buffer, where it would else write each
-/// frame of 256 bytes or more by itself: with many streams on one connection that is a system call
-/// for each delivery.
+/// A connection that can be cut off: its task, which is tonic's, then ends with an error.
 #[derive(Debug)]
-pub(super) struct Connection<IO>(IO);
+pub(super) struct Connection<IO> {
+    io: IO,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
 
-impl<IO> Connection<IO> {
-    pub(super) fn new(io: IO) -> Self {
-        Self(io)
+impl<IO: Unpin> Connection<IO> {
+    pub(super) fn new(io: IO, cut: &CancellationToken) -> Self {
+        // With a token of its own, no connection waits for another one's lock.
+        Self { io, cut: Box::pin(cut.child_token().cancelled_owned()) }
+    }
+
+    fn poll_io(self: Pin<&mut Self>, context: &mut Context<'_>) -> io::Result<Pin<&mut IO>> {
+        let connection = self.get_mut();
+        match connection.cut.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(Pin::new(&mut connection.io)),
+        }
     }
 }
 
@@ -23,7 +32,7 @@ impl<IO: Connected> Connected for Connection<IO> {
     type ConnectInfo = IO::ConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        self.0.connect_info()
+        self.io.connect_info()
     }
 }
 
@@ -33,7 +42,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Connection<IO> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
+        self.poll_io(context)?.poll_read(context, buffer)
     }
 }
 
@@ -43,18 +52,18 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Connection<IO> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
+        self.poll_io(context)?.poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(context)
+        self.poll_io(context)?.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+        self.poll_io(context)?.poll_shutdown(context)
     }
 
     fn is_write_vectored(&self) -> bool {
-        false
+        self.io.is_write_vectored()
     }
 }

@@ -4,13 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use mpc_router_core::{
-    Budget, Content, Effect, EventId, Millis, PartyId, Policy, Position, Session, SessionId,
-    StreamEnded, StreamId,
+    Budget, Content, Effect, EventId, Millis, PartyId, Position, Session, SessionId, StreamEnded,
+    StreamId,
 };
 
 use super::Around;
 use crate::commits::{Commit, Commits, Lost};
-use crate::limits;
 use crate::log::{Appended, Entry, Owner, UnitRecord};
 
 /// One session, its open streams, and the replies that wait for its log.
@@ -68,7 +67,7 @@ pub(crate) enum End {
 impl Cell {
     /// Builds a session from its log.
     pub(super) fn open(id: SessionId, around: Arc<Around>) -> Arc<Self> {
-        let mut session = Session::new(Policy { millisecond_bytes: limits::MILLISECOND_BYTES });
+        let mut session = Session::new(around.policy);
         around.log.replay(&id, &mut |record| session.handle_record(record));
         let mut state = State {
             session,

@@ -42,7 +42,7 @@ impl Rejected for AcknowledgeError {
 impl Rejected for AnnounceError {
     fn code(&self) -> Code {
         match self {
-            Self::NameTaken { .. } => Code::AlreadyExists,
+            Self::NameTaken => Code::AlreadyExists,
         }
     }
 }

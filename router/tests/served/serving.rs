@@ -1,6 +1,8 @@
-use mpc_router::serve::{BindError, Server};
+use mpc_router::serve::{BindError, Server, serve_connections};
 use mpc_router::{Config, Router};
+use mpc_router_proto::v1::message_router_client::MessageRouterClient;
 use mpc_router_proto::v1::*;
+use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 
 use crate::support::*;
@@ -42,6 +44,86 @@ async fn a_port_in_use_is_named() {
     assert!(error.to_string().contains(&address.to_string()), "{error}");
     let elsewhere = Server::bind(([192, 0, 2, 1], 1).into()).await.unwrap_err();
     assert!(matches!(elsewhere, BindError::Refused { .. }), "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn it_serves_on_when_no_more_connections_come() {
+    let (connect, incoming) = tokio::sync::mpsc::unbounded_channel::<std::io::Result<_>>();
+    let incoming = tokio_stream::wrappers::UnboundedReceiverStream::new(incoming);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let shutdown = async { stopped.await.unwrap_or_default() };
+    let serve = serve_connections(Router::new(Config::default()), incoming, shutdown);
+    let serving = tokio::spawn(serve);
+    let mut bob =
+        Party { name: "bob".into(), client: MessageRouterClient::new(over_a_pipe(&connect).await) };
+    bob.register("persistent").await.unwrap();
+    drop(connect);
+    let mut stream = bob.open("s").await.unwrap();
+    bob.beat().await.unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(end(&mut stream).await.code(), Code::Unavailable, "DUR-7");
+    within(serving).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_end_in_time_is_cut_off() {
+    let served = Served::over_pipes(Config::default());
+    let (mut ours, theirs) = tokio::io::duplex(1 << 10);
+    served.add(theirs);
+    // It never speaks, and so never ends.
+    tokio::task::yield_now().await;
+    within(served.stop()).await.unwrap();
+    let mut bytes = Vec::new();
+    within(ours.read_to_end(&mut bytes)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_burst_of_cancelled_calls_leaves_the_connection_alone() {
+    let served = Served::over_pipes(Config::default());
+    let [mut alice, _bob] = served.parties(["alice", "bob"]).await;
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let bob = Party { name: "bob".into(), client: MessageRouterClient::new(over(ours).await) };
+    let opening = tokio::spawn({
+        let mut bob = bob.clone();
+        async move { bob.open("s").await }
+    });
+    for _ in 0..60 {
+        let beating = tokio::spawn({
+            let mut bob = bob.clone();
+            async move { bob.beat().await }
+        });
+        // Until it is written; the server does not read yet.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        beating.abort();
+        assert!(beating.await.unwrap_err().is_cancelled());
+    }
+    served.add(theirs);
+    let mut stream = within(opening).await.unwrap().unwrap();
+    let sent = alice.send("s", &["bob"], "after the burst").await.unwrap();
+    assert_eq!(names(&mut stream, 1).await, [sent]);
+}
+
+#[tokio::test]
+async fn names_without_end_are_refused_in_few_words() {
+    let served = Served::on_port(Config::default()).await;
+    let long = "x".repeat(20_000);
+    let mut bob = served.stranger(&long).await;
+    let refused = bob.register("persistent").await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().len() < 200, "{refused:?}");
+    let mut alice = served.party("alice").await;
+    let refused = alice.publish(event("s", &long, &[])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().len() < 200, "{refused:?}");
+    let kind = "y".repeat(4_000);
+    for (kind, code) in [(&*kind, None), ("session_created", Some(Code::AlreadyExists))] {
+        let named = SessionEvent { event_id: "e".into(), ..event("s", kind, &[]) };
+        let published = alice.publish(named).await;
+        assert_eq!(published.as_ref().err().map(tonic::Status::code), code);
+    }
+    assert!(alice.list("", false).await.unwrap().iter().all(|party| party.party_id == "alice"));
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn nothing_falls_between_however_close() {
     const ROUNDS: usize = 300;
     const MESSAGES: usize = 20;
     let (mut replayed, mut came_live) = (0, 0);
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let router = Router::new(Config::default());
         let request = RegisterPartyRequest {
             party_id: "bob".into(),
@@ -82,7 +82,7 @@ async fn nothing_falls_between_however_close() {
             ..Default::default()
         };
         router.register_party(Request::new(request)).await.unwrap();
-        let (progress, progressed) = watch::channel(0);
+        let (progress, mut progressed) = watch::channel(0);
         let routing = {
             let router = router.clone();
             tokio::spawn(async move {
@@ -96,6 +96,9 @@ async fn nothing_falls_between_however_close() {
             })
         };
         let request = SubscribeMessagesRequest { session_id: "s".into(), party_id: "bob".into() };
+        if round % 2 == 0 {
+            progressed.changed().await.unwrap();
+        }
         let opened = router.subscribe_messages(Request::new(request)).await.unwrap();
         let before = *progressed.borrow();
         (replayed, came_live) = (replayed + before, came_live + MESSAGES - before);
@@ -107,7 +110,7 @@ async fn nothing_falls_between_however_close() {
         }
         assert_eq!(received, routing.await.unwrap(), "SUB-2, ORD-3");
     }
-    assert!(replayed + came_live == ROUNDS * MESSAGES && came_live > 0, "both were there");
+    assert!(replayed > 0 && came_live > 0, "both were there: {replayed}, {came_live}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

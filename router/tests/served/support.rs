@@ -35,7 +35,28 @@ pub(crate) struct Served {
 
 enum Way {
     Port(String),
-    Pipes(mpsc::UnboundedSender<std::io::Result<DuplexStream>>),
+    Pipes(Pipes),
+}
+
+/// Where a server takes its connections from.
+pub(crate) type Pipes = mpsc::UnboundedSender<std::io::Result<DuplexStream>>;
+
+/// Connects to a server that takes pipes.
+pub(crate) async fn over_a_pipe(connect: &Pipes) -> Channel {
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    connect.send(Ok(theirs)).unwrap();
+    over(ours).await
+}
+
+/// A client's connection over this.
+pub(crate) async fn over(pipe: DuplexStream) -> Channel {
+    let mut pipe = Some(hyper_util::rt::TokioIo::new(pipe));
+    let connector = tower::service_fn(move |_| {
+        let pipe = pipe.take().ok_or_else(|| std::io::Error::other("there is one pipe"));
+        async move { pipe }
+    });
+    let endpoint = Endpoint::from_static("http://router.invalid");
+    within(endpoint.connect_with_connector(connector)).await.unwrap()
 }
 
 impl Served {
@@ -71,19 +92,7 @@ impl Served {
                 let endpoint = Endpoint::from_shared(address.clone()).unwrap();
                 within(endpoint.tcp_nodelay(true).connect()).await.unwrap()
             }
-            Way::Pipes(connect) => {
-                let connect = connect.clone();
-                let connector = tower::service_fn(move |_| {
-                    let (ours, theirs) = tokio::io::duplex(64 << 10);
-                    let connected = connect.send(Ok(theirs));
-                    async move {
-                        connected.map_err(std::io::Error::other)?;
-                        std::io::Result::Ok(hyper_util::rt::TokioIo::new(ours))
-                    }
-                });
-                let endpoint = Endpoint::from_static("http://router.invalid");
-                within(endpoint.connect_with_connector(connector)).await.unwrap()
-            }
+            Way::Pipes(connect) => over_a_pipe(connect).await,
         }
     }
 

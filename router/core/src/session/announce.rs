@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Session, Unseen};
-use crate::{Announcement, EventKind, Millis, Record};
+use crate::ledger::Known;
+use crate::{Announcement, Millis, Record};
 
 /// An event was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,20 +16,16 @@ pub struct Announced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnounceError {
     /// Another event of this session has the name.
-    NameTaken {
-        /// What that event was.
-        kind: EventKind,
-    },
+    NameTaken,
 }
 
 impl fmt::Display for AnnounceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameTaken { kind } => write!(
-                f,
-                "event_id names a {kind:?} event of this session already: give another, or leave it empty"
-            ),
-        }
+        f.write_str(match self {
+            Self::NameTaken => {
+                "event_id names another event of this session already: give another, or leave it empty"
+            }
+        })
     }
 }
 
@@ -45,12 +42,12 @@ impl Session {
         now: Millis,
         announcement: Announcement,
     ) -> Result<Announced, AnnounceError> {
-        if let Some(kind) = self.ledger.event(&announcement.event) {
+        if let Some(known) = self.ledger.event(&announcement.event) {
             // EVT-9: the same event again delivers nothing again. What was announced since stays.
-            return if *kind == announcement.kind {
+            return if *known == Known::of(&announcement) {
                 Ok(Announced { again: true })
             } else {
-                Err(AnnounceError::NameTaken { kind: kind.clone() })
+                Err(AnnounceError::NameTaken)
             };
         }
         let position = self.appended.next();

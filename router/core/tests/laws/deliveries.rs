@@ -37,7 +37,7 @@ struct World {
     commits_at_once: bool,
     messages: Vec<Known>,
     members: BTreeSet<PartyId>,
-    events: usize,
+    events: Vec<Announcement>,
     readers: BTreeMap<PartyId, Reader>,
     streams: u64,
     first_handed_out: BTreeMap<PartyId, Vec<usize>>,
@@ -57,7 +57,7 @@ impl World {
             commits_at_once,
             messages: Vec::new(),
             members: BTreeSet::new(),
-            events: 0,
+            events: Vec::new(),
             readers: BTreeMap::new(),
             streams: 0,
             first_handed_out: BTreeMap::new(),
@@ -110,13 +110,19 @@ impl World {
     }
 
     fn announce(&mut self, members: &[usize], again: bool) {
-        if again && self.events > 0 {
-            let announced = self.session.handle_announce(self.now, announcement(1, members));
+        if again && let Some(first) = self.events.first() {
+            let same = announcement(1, members);
+            let expected = match same.members == first.members {
+                true => Ok(Announced { again: true }),
+                false => Err(AnnounceError::NameTaken),
+            };
+            assert_eq!(self.session.handle_announce(self.now, same), expected, "EVT-9");
+            let announced = self.session.handle_announce(self.now, first.clone());
             assert_eq!(announced, Ok(Announced { again: true }), "EVT-9");
             return;
         }
-        self.events += 1;
-        let announcement = announcement(self.events, members);
+        let announcement = announcement(self.events.len() + 1, members);
+        self.events.push(announcement.clone());
         if !announcement.members.is_empty() {
             self.members = announcement.members.iter().cloned().collect();
         }

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 
 use crate::steps::{content, name, party};
 
-const POLICY: Policy = Policy { millisecond_bytes: 100 };
+/// How many bytes share a millisecond, where answers have room for them and a large message.
+const MILLISECOND: usize = 100;
 /// What an answer may have.
 const BUDGET: usize = 400;
 /// A message that leaves room in an answer for a full millisecond.
-const LARGE: usize = BUDGET - POLICY.millisecond_bytes;
+const LARGE: usize = BUDGET - MILLISECOND;
 /// A message that leaves none.
 const HUGE: usize = BUDGET;
 
@@ -96,11 +97,10 @@ impl World {
     }
 }
 
-/// Lets the poller ask in between and to the end. With messages that are no larger than [`LARGE`],
-/// answers may be lost on the way.
-fn poll_on(steps: Vec<Step>, large_only: bool) -> World {
+/// Lets the poller ask in between and to the end. Answers may be lost on the way.
+fn poll_on(steps: Vec<Step>, millisecond_bytes: usize) -> World {
     let mut world = World {
-        session: Session::new(POLICY),
+        session: Session::new(Policy { millisecond_bytes }),
         now: Millis(1),
         sent: Vec::new(),
         acknowledged: BTreeSet::new(),
@@ -117,10 +117,8 @@ fn poll_on(steps: Vec<Step>, large_only: bool) -> World {
             }
             Step::Poll { arrives, acknowledge } => {
                 let answer = world.poll();
-                if large_only {
-                    assert!(world.gets_on(&answer), "PND-4");
-                }
-                if arrives || !large_only {
+                assert!(world.gets_on(&answer), "PND-4");
+                if arrives {
                     world.see(&answer);
                     for (id, acknowledge) in answer.iter().zip(acknowledge.iter().cycle()) {
                         if *acknowledge {
@@ -144,17 +142,17 @@ proptest! {
 
     #[test]
     fn polling_on_fetches_everything(steps in prop::collection::vec(step(LARGE), 1..40)) {
-        let world = poll_on(steps, true);
+        let world = poll_on(steps, MILLISECOND);
         let sent: BTreeSet<_> = world.sent.iter().map(|(id, _)| *id).collect();
         prop_assert_eq!(world.seen, sent, "PND-3");
     }
 
-    /// Where one message may fill an answer, it may take a poll more to get on to it.
+    /// Where one message may fill an answer, each has a millisecond of its own.
     #[test]
     fn polling_on_fetches_everything_however_large(
         steps in prop::collection::vec(step(HUGE), 1..40),
     ) {
-        let world = poll_on(steps, false);
+        let world = poll_on(steps, 0);
         let sent: BTreeSet<_> = world.sent.iter().map(|(id, _)| *id).collect();
         prop_assert_eq!(world.seen, sent, "PND-3");
     }

@@ -26,7 +26,7 @@ const POLICY: Policy = Policy { millisecond_bytes: 1_000 };
 const ANSWER_BYTES: usize = 4_000;
 const BATCH_BYTES: usize = 10_000;
 const HEARTBEAT_TIMEOUT: i64 = 30;
-const BACKLOG: usize = 3;
+const BACKLOG: Backlog = Backlog { events: 3, bytes: 1_000 };
 
 /// Plays `script` and tells what happened.
 pub(crate) fn play(script: &str) -> String {
