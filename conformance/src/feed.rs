@@ -170,11 +170,13 @@ impl<T: Carried> Feed<T> {
     /// # Errors
     /// A finding if it does not come; `what` names it.
     pub async fn next(&mut self, what: &str) -> Result<T, Stop> {
-        let limit = Instant::now() + self.trial.pace().patience() * CIRCLING_LIMIT;
+        let since_new = self.trial.pace().wait();
+        let patience = self.trial.pace().patience();
+        let limit = Instant::now() + patience * CIRCLING_LIMIT;
         loop {
-            let wait = self.trial.pace().wait();
-            let Some(item) = self.item_until(wait.deadline().min(limit)).await else {
-                return Err(self.nothing(&wait, what).await);
+            let deadline = (Instant::now() + patience).min(limit);
+            let Some(item) = self.item_until(deadline).await else {
+                return Err(self.nothing(&since_new, what).await);
             };
             if self.seen.insert(item.content.id().to_owned()) {
                 return Ok(item.content);

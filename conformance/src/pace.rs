@@ -1,7 +1,6 @@
 //! How long to wait: long for what must happen, short for what must not.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -32,7 +31,7 @@ impl Pace {
     pub fn new(calibration: &Calibration) -> Self {
         let round_trip = Duration::from_micros(calibration.round_trip_max_us);
         let slack = Duration::from_micros(calibration.timer_slack_us);
-        let lag = Arc::new(Lag::default());
+        let lag = Arc::new(Lag::new());
         tokio::spawn(watch(Arc::downgrade(&lag)));
         Self {
             patience: PATIENCE + 20 * round_trip + 20 * slack,
@@ -79,30 +78,68 @@ impl Wait {
     /// If this process was kept from running for so much of the wait that it cannot blame the
     /// target for what it did not see: for how long.
     pub fn stalled(&self) -> Option<Duration> {
-        let lag = self.pace.lag.total() - self.lag_before;
+        let lag = self.pace.lag.total().saturating_sub(self.lag_before);
         (lag > self.elapsed() / 4).then_some(lag)
     }
 }
 
 /// For how long this process was kept from running, summed up.
-#[derive(Debug, Default)]
-struct Lag {
-    total_us: AtomicU64,
+#[derive(Debug)]
+struct Lag(Mutex<Ticks>);
+
+#[derive(Debug)]
+struct Ticks {
+    booked: Duration,
+    last: Instant,
 }
 
 impl Lag {
-    fn total(&self) -> Duration {
-        Duration::from_micros(self.total_us.load(Ordering::Relaxed))
+    fn new() -> Self {
+        Self(Mutex::new(Ticks { booked: Duration::ZERO, last: Instant::now() }))
     }
+
+    /// What is under way counts as well: after a stall all timers fire in one batch, and those that
+    /// ask what it was may come before the watch.
+    fn total(&self) -> Duration {
+        let ticks = self.0.lock().expect("nobody panics with it");
+        ticks.booked + late(ticks.last)
+    }
+
+    fn tick(&self) {
+        let mut ticks = self.0.lock().expect("nobody panics with it");
+        let late = late(ticks.last);
+        ticks.booked += late;
+        ticks.last = Instant::now();
+    }
+}
+
+/// By how much the tick after `last` is late already.
+fn late(last: Instant) -> Duration {
+    last.elapsed().saturating_sub(WATCH_INTERVAL)
 }
 
 async fn watch(lag: Weak<Lag>) {
     loop {
-        let before = Instant::now();
         tokio::time::sleep(WATCH_INTERVAL).await;
-        let late = before.elapsed().saturating_sub(WATCH_INTERVAL);
         let Some(lag) = lag.upgrade() else { return };
-        let late_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        lag.total_us.fetch_add(late_us, Ordering::Relaxed);
+        lag.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_counts_once_and_before_the_watch_has_seen_it() {
+        let lag = Lag::new();
+        tokio::time::advance(WATCH_INTERVAL).await;
+        assert_eq!(lag.total(), Duration::ZERO);
+        lag.tick();
+        let stall = Duration::from_secs(13);
+        tokio::time::advance(WATCH_INTERVAL + stall).await;
+        assert_eq!(lag.total(), stall);
+        lag.tick();
+        assert_eq!(lag.total(), stall);
     }
 }

@@ -70,7 +70,7 @@ impl Default for Timers {
 }
 
 impl Timers {
-    /// Timers short enough to be waited for: those that the built-in router is started with.
+    /// Timers short enough to be waited for.
     pub fn short() -> Self {
         Self {
             heartbeat_timeout_ms: 1_500,
@@ -79,6 +79,12 @@ impl Timers {
             message_ttl_ms: 6_000,
             ..Self::default()
         }
+    }
+
+    /// Those that the built-in router is started with: short ones, but for the one that nothing
+    /// waits for, and that only makes a router forget what a slow machine has not looked at yet.
+    pub fn built_in() -> Self {
+        Self { message_ttl_ms: Self::default().message_ttl_ms, ..Self::short() }
     }
 
     /// A party silent for longer is offline.

@@ -220,7 +220,7 @@ impl Trial {
         self.0.warnings.lock().expect("nobody panics with it").clone()
     }
 
-    /// Sleeps, if `timer` is one of the target's timers that this run can wait for.
+    /// Demands that `timer`, one of the target's, is not too long for this run to wait for.
     ///
     /// # Errors
     /// Not checked, if the timer is longer than the run may wait.

@@ -4,10 +4,9 @@ use mpc_conformance::in_process::InProcess;
 use mpc_conformance::profile::{Profile, Timers};
 use mpc_router::{Config, Router};
 
-/// The router with timers that are short enough to be waited for, but for the one that only makes
-/// it forget what a slow machine has not looked at yet.
+/// The router with the timers that it has as the built-in target.
 fn router() -> InProcess {
-    let timers = Timers { message_ttl_ms: Timers::default().message_ttl_ms, ..Timers::short() };
+    let timers = Timers::built_in();
     let router = Router::new(Config {
         heartbeat_timeout: timers.heartbeat_timeout(),
         ack_timeout: timers.ack_timeout(),

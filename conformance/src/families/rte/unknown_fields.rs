@@ -44,7 +44,7 @@ pub(super) async fn unknown_fields_are_as_good_as_absent(trial: Trial) -> Verdic
 async fn one_place(trial: &Trial, place: Place) -> Verdict {
     let alice = trial.party(&format!("alice-{place:?}")).await?;
     let bob = trial.stranger(&format!("bob-{place:?}"));
-    registers(&bob, place).await?;
+    registers(trial, &bob, place).await?;
     let call: Call<_, HeartbeatResponse> = Call::new("Heartbeat");
     let request = HeartbeatRequest { party_id: bob.id.clone(), timestamp: trial.clock().now_ms() };
     let answer = call.make(&bob, &request, place).await;
@@ -78,7 +78,7 @@ async fn one_place(trial: &Trial, place: Place) -> Verdict {
     kept([&keeping], polls_and_acknowledges(trial, &bob, &session, &sent, place).await)
 }
 
-async fn registers(bob: &Party, place: Place) -> Verdict {
+async fn registers(trial: &Trial, bob: &Party, place: Place) -> Verdict {
     let channel = NotificationChannel { email: "bob@example.org".into(), ..Default::default() };
     let plain = registration(&bob.id, "delegate");
     // The channel has unknown fields of its own.
@@ -87,6 +87,7 @@ async fn registers(bob: &Party, place: Place) -> Verdict {
     encode_key(4, WireType::LengthDelimited, &mut bytes);
     encode_varint(nested.len() as u64, &mut bytes);
     bytes.extend(nested);
+    let heard = trial.heard();
     let call: Call<RegisterPartyRequest, RegisterPartyResponse> = Call::new("RegisterParty");
     let answer = call.make_raw(bob, bytes, place).await;
     succeeded("RegisterParty", place, answer, |it| it.success)?;
@@ -98,6 +99,7 @@ async fn registers(bob: &Party, place: Place) -> Verdict {
     let right =
         entry.is_some_and(|it| it.role == "delegate" && it.notification.as_ref() == Some(&channel));
     if !right || parties.iter().any(|it| it.role != "delegate") {
+        heard.lasts()?;
         let seen = format!(
             "registered and asked for with unknown fields ({place:?}), {} is listed as {entry:?}, \
              and {} parties of other roles beside it",
