@@ -72,7 +72,9 @@ pub async fn calibrate(door: &Door) -> Result<Calibration, Unfit> {
 
 /// Whether the target answers an idle call at all.
 pub(crate) async fn answers(door: &Door) -> bool {
-    known_method(&door.connect()).await.is_ok()
+    let channel = door.connect();
+    let answer = tokio::time::timeout(FIRST_ANSWER_LIMIT, known_method(&channel));
+    matches!(answer.await, Ok(Ok(())))
 }
 
 async fn known_method(channel: &Channel) -> Result<(), Unfit> {
@@ -92,6 +94,10 @@ async fn known_method(channel: &Channel) -> Result<(), Unfit> {
 }
 
 /// A server that takes calls it cannot know would pass checks it should not.
+///
+/// UNIMPLEMENTED is the right answer, but any refusal lets the run begin: a router may ask who is
+/// calling before it looks at what is called, and a proxy before it may have a status of its own.
+/// Whoever refuses everything passes no check that something is accepted.
 async fn unknown_method(channel: &Channel) -> Result<(), Unfit> {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.map_err(|error| Unfit::Unreachable(error.to_string()))?;

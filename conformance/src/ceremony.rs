@@ -1,14 +1,27 @@
 //! A real ceremony through the target, after the checks: what the contract is for.
 
+use std::time::Duration;
+
 use mpc_simulator::ceremony::{self, Ended, Plan, What};
 
+use crate::pace::Pace;
 use crate::report::ceremony::{CeremonyCheck, CeremonyParty, CeremonyPhase, CeremonyReport};
 use crate::report::{OverallVerdict, Report};
 use crate::run::Subject;
 
+/// What no lack of time can break: whoever breaks it has handed out what it must not.
+const TIMELESS: [&str; 6] =
+    ["duplicated", "phantom", "misrouted", "mislabelled", "altered", "canaries"];
+
 /// Runs a threshold key generation and signing of five parties through `subject`, tells each phase,
-/// and adds what came of it to `report`: a ceremony that fails makes the target not conformant.
+/// and adds what came of it to `report`: a ceremony that fails makes the target not conformant,
+/// unless this machine is to blame.
+///
+/// Where the target did not answer before, or is gone before anything could be sent, there is
+/// nothing to add.
 pub async fn add(report: &mut Report, subject: &Subject, mut tell: impl FnMut(&str)) {
+    let Some(calibration) = &report.calibration else { return };
+    let wait = Pace::new(calibration).wait();
     let plan = Plan { seed: report.seed, ..Plan::default() };
     let connect = |_: &str| subject.door.connect();
     let ran = ceremony::run(connect, &plan, |progress| {
@@ -17,12 +30,32 @@ pub async fn add(report: &mut Report, subject: &Subject, mut tell: impl FnMut(&s
         }
     });
     let ended = ran.await.expect("the default plan can be run");
-    report.verdict = match (ended.ended, report.verdict) {
-        (Ended::Unreachable, _) => OverallVerdict::Unreachable,
-        _ if !ended.passed() => OverallVerdict::NotConformant,
-        (_, verdict) => verdict,
-    };
-    report.ceremony = Some(told(ended));
+    if ended.ended == Ended::Unreachable {
+        report.verdict = OverallVerdict::Unreachable;
+        if ended.parties.iter().all(|it| it.sent == 0) {
+            return;
+        }
+    }
+    let excuse = wait.stalled().and_then(|stall| excuse(&ended, stall));
+    if !ended.passed() {
+        report.verdict = match report.verdict {
+            OverallVerdict::Unreachable => OverallVerdict::Unreachable,
+            OverallVerdict::Conformant if excuse.is_some() => OverallVerdict::Incomplete,
+            verdict if excuse.is_some() => verdict,
+            _ => OverallVerdict::NotConformant,
+        };
+    }
+    report.ceremony = Some(CeremonyReport { excuse, ..told(ended) });
+}
+
+/// Why a ceremony that failed while this machine stood still for so long says nothing about the
+/// target, if it does not.
+fn excuse(ended: &ceremony::Report, stall: Duration) -> Option<String> {
+    let proven = ended.verdict.iter().any(|it| !it.passed && TIMELESS.contains(&it.name));
+    (!ended.passed() && !proven).then(|| {
+        let stall = stall.as_secs_f64();
+        format!("this machine kept the ceremony from running for {stall:.1} s of its time")
+    })
 }
 
 /// What the simulator reports, as the suite's reports hold it.
@@ -59,6 +92,7 @@ fn told(ended: ceremony::Report) -> CeremonyReport {
         message: message.unwrap_or_default(),
         signature,
         verdict,
+        excuse: None,
         duration_ms: ended.phases.iter().map(|phase| phase.milliseconds).sum(),
         phases: ended
             .phases

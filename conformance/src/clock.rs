@@ -14,8 +14,13 @@ pub struct Clock {
 impl Clock {
     /// A clock that is right now.
     pub fn new() -> Self {
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { unix_at_start: unix, start: Instant::now() }
+        Self::showing(SystemTime::now())
+    }
+
+    /// A clock that shows `time` now.
+    pub fn showing(time: SystemTime) -> Self {
+        let unix_at_start = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { unix_at_start, start: Instant::now() }
     }
 
     /// Now, in Unix milliseconds.

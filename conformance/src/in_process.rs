@@ -178,7 +178,7 @@ impl InProcess {
         };
         let mut report = match run(&subject, &options, |_| {}).await {
             Ok(report) => report,
-            Err(unfit) => unjudged(&subject, &options, &unfit),
+            Err(unfit) => unjudged(subject.told(), &options, &format!("the target {unfit}")),
         };
         for requirement in &mut report.requirements {
             // The command line knows no way to this router.

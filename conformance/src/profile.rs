@@ -33,6 +33,13 @@ pub struct Description {
     pub capabilities: Vec<Capability>,
 }
 
+impl Description {
+    /// Whether the target claims this: `core`, or what it names.
+    pub fn claims(&self, capability: Capability) -> bool {
+        capability == Capability::Core || self.capabilities.contains(&capability)
+    }
+}
+
 /// The target's own timers and limits. The defaults are those of the contract.
 ///
 /// No check assumes a bound tighter than these plus a stated allowance.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -28,8 +28,19 @@ const SIDE_BY_SIDE: usize = 24;
 /// How often a check that could reach no verdict is tried in all.
 const ATTEMPTS: u32 = 3;
 
-/// No check takes so long; one that does has lost its way.
+/// How long after an attempt without a verdict the next one begins: a target that is being
+/// restarted needs it.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+
+/// No check takes so long, besides what it waits for the target's timers; one that does has lost
+/// its way.
 const CHECK_LIMIT: Duration = Duration::from_secs(300);
+
+/// No check waits for the target's timers more often.
+const TIMERS_A_CHECK: u32 = 6;
+
+/// Warnings of one check that its finding tells in full.
+const WARNINGS_TOLD: usize = 4;
 
 /// How often the run looks whether the target is still there.
 const PULSE: Duration = Duration::from_secs(1);
@@ -56,6 +67,12 @@ impl Subject {
     fn claims(&self, capability: Capability) -> bool {
         capability == Capability::Core || self.capabilities.contains(&capability)
     }
+
+    /// What reports say of it.
+    pub(crate) fn told(&self) -> TargetReport {
+        let Self { name, reached_by, capabilities, timers, .. } = self;
+        TargetReport::new(name.clone(), reached_by.clone(), capabilities, *timers)
+    }
 }
 
 /// How it is judged.
@@ -69,6 +86,9 @@ pub struct Options {
     pub timer_limit: Duration,
     /// The command that reports give to run one check again, without the check's name.
     pub replay: String,
+    /// What time it is when the run begins, for runs that are to be the same every time; without
+    /// it, the time of day.
+    pub begins_at: Option<SystemTime>,
 }
 
 impl Default for Options {
@@ -78,6 +98,7 @@ impl Default for Options {
             selection: Selection::default(),
             timer_limit: Duration::from_secs(60),
             replay: "mpc-conformance run".into(),
+            begins_at: None,
         }
     }
 }
@@ -101,7 +122,7 @@ pub async fn run(
     options: &Options,
     mut tell: impl FnMut(Progress<'_>),
 ) -> Result<Report, Unfit> {
-    let clock = Clock::new();
+    let clock = Clock::showing(options.begins_at.unwrap_or_else(SystemTime::now));
     let began = Instant::now();
     let started_at_ms = clock.now_ms();
     let calibration = calibrate(&subject.door).await?;
@@ -148,7 +169,7 @@ pub async fn run(
         });
     }
     let mut gone = std::pin::pin!(gone(&subject.door));
-    let lost = loop {
+    let mut lost = loop {
         tokio::select! {
             biased;
             ended = checks.join_next() => match ended {
@@ -165,13 +186,18 @@ pub async fn run(
         }
     };
     checks.shutdown().await;
+    // Where every connection is refused, the checks are over before the target has missed enough
+    // pulses.
+    if !lost && reports.values().any(|it| it.outcome == Outcome::Inconclusive) {
+        lost = is_silent(&subject.door).await;
+    }
     for (place, requirement) in unfinished {
         let why =
             if lost { "the target died" } else { "the check itself failed: a bug of the suite" };
         reports.insert(place, blank(requirement, Outcome::Inconclusive, why.into()));
     }
 
-    let report = whole(subject, options, reports.into_values().collect());
+    let report = whole(subject.told(), options, reports.into_values().collect());
     Ok(Report {
         started_at_ms,
         duration_ms: millis(began.elapsed()),
@@ -182,28 +208,20 @@ pub async fn run(
 }
 
 /// The report on a target that cannot be judged at all: nothing that was selected has a verdict.
-pub(crate) fn unjudged(subject: &Subject, options: &Options, unfit: &Unfit) -> Report {
-    let why = format!("the target {unfit}");
+pub(crate) fn unjudged(target: TargetReport, options: &Options, why: &str) -> Report {
     let selected = families::requirements().filter(|it| options.selection.contains(it));
-    let blanks = selected.map(|it| blank(it, Outcome::Inconclusive, why.clone())).collect();
-    let report = whole(subject, options, blanks);
+    let blanks = selected.map(|it| blank(it, Outcome::Inconclusive, why.into())).collect();
+    let report = whole(target, options, blanks);
     Report { started_at_ms: Clock::new().now_ms(), verdict: OverallVerdict::Unreachable, ..report }
 }
 
 /// The report on these requirements, without what was measured.
-fn whole(subject: &Subject, options: &Options, requirements: Vec<RequirementReport>) -> Report {
+fn whole(target: TargetReport, options: &Options, requirements: Vec<RequirementReport>) -> Report {
     let counts = Counts::of(requirements.iter().map(|it| it.outcome));
-    let mut capabilities = vec![Capability::Core];
-    capabilities.extend(subject.capabilities.iter().filter(|it| **it != Capability::Core));
     Report {
         format: FORMAT,
         suite_version: env!("CARGO_PKG_VERSION").into(),
-        target: TargetReport {
-            name: subject.name.clone(),
-            reached_by: subject.reached_by.clone(),
-            capabilities,
-            timers: subject.timers,
-        },
+        target,
         seed: options.seed,
         started_at_ms: 0,
         duration_ms: 0,
@@ -218,7 +236,7 @@ fn whole(subject: &Subject, options: &Options, requirements: Vec<RequirementRepo
 fn verdict(counts: &Counts) -> OverallVerdict {
     if counts.failed > 0 {
         OverallVerdict::NotConformant
-    } else if counts.inconclusive + counts.not_checked > 0 {
+    } else if counts.inconclusive + counts.not_checked > 0 || counts.passed + counts.warned == 0 {
         OverallVerdict::Incomplete
     } else {
         OverallVerdict::Conformant
@@ -227,11 +245,25 @@ fn verdict(counts: &Counts) -> OverallVerdict {
 
 /// Returns when the target cannot be reached any more.
 async fn gone(door: &Door) {
-    let mut missed = 0;
-    while missed < PULSES_MISSED {
+    loop {
         tokio::time::sleep(PULSE).await;
-        missed = if answers(door).await { 0 } else { missed + 1 };
+        if is_silent(door).await {
+            return;
+        }
     }
+}
+
+/// Whether the target, asked as often as it may miss a pulse, answers never.
+async fn is_silent(door: &Door) -> bool {
+    for pulse in 0..PULSES_MISSED {
+        if pulse > 0 {
+            tokio::time::sleep(PULSE).await;
+        }
+        if answers(door).await {
+            return false;
+        }
+    }
+    true
 }
 
 /// Runs one check, again if there was no verdict.
@@ -242,17 +274,21 @@ async fn examine(
     replay: String,
 ) -> RequirementReport {
     let began = Instant::now();
+    let limit = check_limit(ground);
     let mut attempt = 0;
     let (trial, verdict) = loop {
         let trial = Trial::new(ground, requirement.id, attempt);
-        let verdict = tokio::time::timeout(CHECK_LIMIT, check(trial.clone())).await;
-        let verdict = verdict.unwrap_or_else(|_| {
-            let limit = CHECK_LIMIT.as_secs();
-            Err(Stop::Inconclusive(format!("the check did not end within {limit} s")))
-        });
         attempt += 1;
-        if !matches!(verdict, Err(Stop::Inconclusive(_))) || attempt == ATTEMPTS {
-            break (trial, verdict);
+        match tokio::time::timeout(limit, check(trial.clone())).await {
+            Ok(Err(Stop::Inconclusive(_))) if attempt < ATTEMPTS => {
+                tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+            }
+            Ok(verdict) => break (trial, verdict),
+            // What has lost its way once is not given as long again.
+            Err(_) => {
+                let why = format!("the check did not end within {} s", limit.as_secs());
+                break (trial, Err(Stop::Inconclusive(why)));
+            }
         }
     };
     let mut report = summed_up(requirement, verdict, trial.warnings());
@@ -266,14 +302,21 @@ async fn examine(
     report
 }
 
+/// How long a check may take: one that waits for long timers takes several times as long as these.
+fn check_limit(ground: &Ground) -> Duration {
+    let timer = ground.timers.heartbeat_timeout().max(ground.timers.ack_timeout());
+    let waited = timer.min(ground.timer_limit).saturating_mul(TIMERS_A_CHECK);
+    CHECK_LIMIT.saturating_add(waited)
+}
+
 fn summed_up(
     requirement: &Requirement,
     verdict: Verdict,
-    mut warnings: Vec<Finding>,
+    warnings: Vec<Finding>,
 ) -> RequirementReport {
     let (outcome, finding) = match verdict {
         Ok(()) if warnings.is_empty() => return blank(requirement, Outcome::Passed, String::new()),
-        Ok(()) => (Outcome::Warned, warnings.swap_remove(0)),
+        Ok(()) => (Outcome::Warned, together(&warnings)),
         Err(Stop::Broken(finding)) => match requirement.level {
             Level::Must => (Outcome::Failed, finding),
             Level::Should => (Outcome::Warned, finding),
@@ -283,6 +326,23 @@ fn summed_up(
     };
     let detail = format!("{}; accepted: {}", finding.seen, finding.accepted);
     RequirementReport { finding: Some(finding), ..blank(requirement, outcome, detail) }
+}
+
+/// Several warnings as one finding.
+fn together(warnings: &[Finding]) -> Finding {
+    let told = |part: fn(&Finding) -> &str| {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in warnings.iter().map(part) {
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        let more = parts.len().saturating_sub(WARNINGS_TOLD);
+        parts.truncate(WARNINGS_TOLD);
+        let told = parts.join("; ");
+        if more == 0 { told } else { format!("{told}; and {more} more") }
+    };
+    Finding { seen: told(|it| &it.seen), accepted: told(|it| &it.accepted) }
 }
 
 fn blank(requirement: &Requirement, outcome: Outcome, detail: String) -> RequirementReport {
@@ -304,4 +364,26 @@ fn blank(requirement: &Requirement, outcome: Outcome, detail: String) -> Require
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_checked_nothing_is_no_conformance() {
+        let mut counts = Counts { not_applicable: 9, ..Counts::default() };
+        assert_eq!(verdict(&counts), OverallVerdict::Incomplete);
+        counts.warned = 1;
+        assert_eq!(verdict(&counts), OverallVerdict::Conformant);
+    }
+
+    #[test]
+    fn all_warnings_of_a_check_are_told() {
+        let warning = |seen: &str| Finding { seen: seen.into(), accepted: "NOT_FOUND".into() };
+        let few = together(&[warning("a"), warning("b"), warning("a")]);
+        assert_eq!((few.seen.as_str(), few.accepted.as_str()), ("a; b", "NOT_FOUND"));
+        let many: Vec<_> = (0..7).map(|number| warning(&number.to_string())).collect();
+        assert_eq!(together(&many).seen, "0; 1; 2; 3; and 3 more");
+    }
 }

@@ -6,7 +6,7 @@
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::connect::Door;
 use crate::families;
@@ -17,6 +17,9 @@ use crate::requirement::{Capability, Level};
 use crate::run::{Options, Subject, run};
 use crate::select::Selection;
 use crate::specimen::{Fault, Settings, Specimen, Twist, Variant};
+
+/// What time it is when a trial begins, as Unix time: the first day of 2026.
+const BEGIN: Duration = Duration::from_secs(1_767_225_600);
 
 /// What became of a planted fault.
 #[derive(Clone, Debug)]
@@ -118,6 +121,7 @@ fn judge(twist: Twist, selection: Selection) -> Report {
             max_payload: usize::try_from(timers.max_payload_bytes).expect("a small number"),
             seed: 0,
         };
+        let begin = SystemTime::UNIX_EPOCH + BEGIN;
         let lacking: Vec<_> = Variant::ALL
             .iter()
             .filter(|variant| twist.is(**variant))
@@ -126,14 +130,14 @@ fn judge(twist: Twist, selection: Selection) -> Report {
         let subject = Subject {
             name: "specimen".into(),
             reached_by: "in process".into(),
-            door: Door::memory(Specimen::new(settings, twist).into_service()),
+            door: Door::memory(Specimen::at(begin, settings, twist).into_service()),
             timers,
             capabilities: CLAIMED
                 .into_iter()
                 .filter(|it| !lacking.iter().any(|lacks| **lacks == it.name()))
                 .collect(),
         };
-        let options = Options { selection, ..Options::default() };
+        let options = Options { selection, begins_at: Some(begin), ..Options::default() };
         run(&subject, &options, |_| {}).await.expect("a specimen answers")
     })
 }

@@ -7,7 +7,7 @@ mod selftest;
 
 use std::process::ExitCode;
 
-use anstream::eprintln;
+use anstream::{eprintln, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use owo_colors::OwoColorize as _;
 
@@ -17,7 +17,7 @@ const USAGE: u8 = 5;
 /// The exit code for a target that cannot be reached, or died.
 const UNREACHABLE: u8 = 4;
 
-/// The exit code after Ctrl-C, as shells have it.
+/// The exit code after Ctrl-C, as shells have it, and after the other signals that end a run.
 const INTERRUPTED: u8 = 130;
 
 const AFTER_HELP: &str = "\
@@ -33,7 +33,8 @@ Exit codes of `run`:
   1  a MUST is broken, or the ceremony failed
   2  nothing is broken, but something was inconclusive or not checked
   4  the target cannot be reached, or died
-  5  the command line or the profile is wrong";
+  5  the command line or the profile is wrong, or a report could not be written
+  130  interrupted by Ctrl-C or another signal; what was started is ended";
 
 /// Judges any MessageRouter: does it keep what the contract promises?
 #[derive(Debug, Parser)]
@@ -95,21 +96,26 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.execute(),
         Command::Selftest(command) => command.execute(),
         Command::Completions { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "mpc-conformance", &mut std::io::stdout());
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "mpc-conformance", &mut text);
+            print!("{}", String::from_utf8_lossy(&text));
             Ok(0)
         }
     };
     match ended {
         Ok(exit_code) => exit_code.into(),
         Err(failure) => {
-            eprintln!("{} {}", "error:".red().bold(), failure.message);
+            complain(&failure.message);
             failure.exit_code.into()
         }
     }
 }
 
-/// Runs a future, unless Ctrl-C or SIGTERM comes first; then `None`.
+fn complain(message: &str) {
+    eprintln!("{} {message}", "error:".red().bold());
+}
+
+/// Runs a future, unless Ctrl-C or another signal that ends a process comes first; then `None`.
 fn block_on<T>(future: impl Future<Output = T>) -> Result<Option<T>, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -124,15 +130,34 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<Option<T>, Failure> {
 }
 
 async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
+    use tokio::signal::unix::SignalKind;
+    let hangup = async {
+        match ignores_hangup() {
+            true => std::future::pending().await,
+            false => arrives(SignalKind::hangup()).await,
         }
     };
     tokio::select! {
-        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending().await },
-        () = terminate => {}
+        () = arrives(SignalKind::interrupt()) => {}
+        () = arrives(SignalKind::terminate()) => {}
+        () = arrives(SignalKind::quit()) => {}
+        () = hangup => {}
     }
+}
+
+async fn arrives(kind: tokio::signal::unix::SignalKind) {
+    match tokio::signal::unix::signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started to go on after its terminal has gone, as by `nohup`. Only Linux
+/// tells.
+fn ignores_hangup() -> bool {
+    const SIGHUP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+    ignored.is_some_and(|it| it & (1 << (SIGHUP - 1)) != 0)
 }

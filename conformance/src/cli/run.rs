@@ -7,13 +7,14 @@ use anstream::eprintln;
 use clap::Args;
 
 use super::list::Filter;
-use super::{Failure, INTERRUPTED, block_on};
+use super::{Failure, INTERRUPTED, USAGE, block_on, complain};
 use crate::calibrate::Unfit;
 use crate::ceremony;
+use crate::families;
 use crate::profile::{Profile, Timers};
 use crate::report::live::{Live, Show};
 use crate::report::{Form, OverallVerdict, Report, terminal};
-use crate::run::{Options, run};
+use crate::run::{Options, run, unjudged};
 use crate::select::Selection;
 use crate::target::{Spec, Target};
 
@@ -38,10 +39,14 @@ A profile tells the suite what a target claims and how long its timers are. Ever
   max_payload_bytes = 2097152
 
 Exit codes: 0 conformant; 1 a MUST is broken, or the ceremony failed; 2 nothing is broken, but
-something was inconclusive or not checked; 4 the target cannot be reached, or died; 5 usage.";
+something was inconclusive or not checked; 4 the target cannot be reached, or died; 5 usage, or a
+report could not be written; 130 interrupted.";
 
 /// Where a run without arguments writes its reports.
 const DEMO_FOLDER: &str = "mpc-report";
+
+/// The longest of the target's timers that is waited for if nothing else is said. Seconds.
+const TIMER_LIMIT: u64 = 60;
 
 /// What to judge, and how.
 #[derive(Debug, Default, Args)]
@@ -69,7 +74,7 @@ pub(super) struct Run {
     seed: Option<u64>,
     /// The longest of the target's timers to wait for, in seconds; checks that would have to wait
     /// longer are reported as not checked.
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMER_LIMIT)]
     timer_limit: u64,
     /// Run no ceremony through the target. (Where requirements are chosen, none is run anyway.)
     #[arg(long)]
@@ -90,7 +95,7 @@ impl Run {
             json: file("report.json"),
             junit: file("junit.xml"),
             html: file("report.html"),
-            timer_limit: 60,
+            timer_limit: TIMER_LIMIT,
             ..Self::default()
         }
     }
@@ -98,6 +103,13 @@ impl Run {
     pub(super) fn execute(self) -> Result<u8, Failure> {
         let selection = self.filter.selection()?;
         let (spec, profile) = self.subject()?;
+        let applies = |it: &_| selection.contains(it) && profile.target.claims(it.capability);
+        if !families::requirements().any(applies) {
+            return Err(Failure::usage(
+                "the target claims none of what was selected: add it to target.capabilities in a \
+                 profile",
+            ));
+        }
         for (_, path) in self.files() {
             writable(path)?;
         }
@@ -106,13 +118,19 @@ impl Run {
             selection,
             timer_limit: Duration::from_secs(self.timer_limit),
             replay: self.replay(&spec),
+            begins_at: None,
         };
         let judged = block_on(self.judge(&spec, &profile, &options))?;
-        let Some(report) = judged.transpose()? else {
+        let Some(Judged { report, lost }) = judged.transpose()? else {
             return Ok(INTERRUPTED);
         };
-        self.write(&report)?;
-        Ok(report.verdict.exit_code())
+        let failures = self.write(&report, lost.is_some());
+        failures.iter().for_each(|it| complain(it));
+        match (lost, report.verdict.exit_code()) {
+            (Some(lost), _) => Err(Failure::unreachable(lost)),
+            (None, 0) if !failures.is_empty() => Ok(USAGE),
+            (None, verdict) => Ok(verdict),
+        }
     }
 
     fn subject(&self) -> Result<(Spec, Profile), Failure> {
@@ -126,7 +144,7 @@ impl Run {
         }
         .map_err(Failure::usage)?;
         if self.profile.is_none() && spec == Spec::BuiltIn {
-            profile.timers = Timers::short();
+            profile.timers = Timers::built_in();
         }
         Ok((spec, profile))
     }
@@ -139,6 +157,9 @@ impl Run {
         if let Some(profile) = &self.profile {
             words.extend(["--profile".into(), profile.display().to_string()]);
         }
+        if self.timer_limit != TIMER_LIMIT {
+            words.extend(["--timer-limit".into(), self.timer_limit.to_string()]);
+        }
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
     }
 
@@ -147,10 +168,18 @@ impl Run {
         spec: &Spec,
         profile: &Profile,
         options: &Options,
-    ) -> Result<Report, Failure> {
-        let mut target = Target::open(spec, profile).await.map_err(|error| {
-            if error.is_usage() { Failure::usage(error) } else { Failure::unreachable(error) }
-        })?;
+    ) -> Result<Judged, Failure> {
+        let mut target = match Target::open(spec, profile).await {
+            Ok(target) => target,
+            Err(error) if error.is_usage() => return Err(Failure::usage(error)),
+            Err(error) => {
+                let lost = error.to_string();
+                // Without what the command printed: every requirement would tell it again.
+                let why = lost.lines().next().unwrap_or_default().trim_end_matches(':');
+                let report = unjudged(Target::told(spec, profile), options, why);
+                return Ok(Judged { report, lost: Some(lost) });
+            }
+        };
         let show = Show::fitting(self.quiet);
         let mut live = Live::new(show);
         let judged = run(&target.subject, options, |progress| live.tell(progress)).await;
@@ -158,21 +187,25 @@ impl Run {
         let mut report = match judged {
             Ok(report) => report,
             Err(unfit) => {
-                let obituary = target.obituary();
+                let lost = lost(spec, &unfit, target.obituary().await);
+                let why = format!("the target {unfit}");
+                let report = unjudged(target.subject.told(), options, &why);
                 target.close().await;
-                return Err(lost(spec, &unfit, obituary));
+                return Ok(Judged { report, lost: Some(lost) });
             }
         };
-        if self.with_ceremony(&options.selection) && report.verdict != OverallVerdict::Unreachable {
+        let mut obituary = target.obituary().await;
+        let is_there = obituary.is_none() && report.verdict != OverallVerdict::Unreachable;
+        if is_there && self.with_ceremony(&options.selection) {
             let tell = |phase: &str| self.tell_phase(phase);
             ceremony::add(&mut report, &target.subject, tell).await;
+            obituary = target.obituary().await;
         }
-        let obituary = target.obituary();
         target.close().await;
-        match obituary {
-            Some(obituary) => Err(Failure::unreachable(format!("{spec} died: {obituary}"))),
-            None => Ok(report),
+        if obituary.is_some() {
+            report.verdict = OverallVerdict::Unreachable;
         }
+        Ok(Judged { report, lost: obituary.map(|it| format!("{spec} died: {it}")) })
     }
 
     fn tell_phase(&self, phase: &str) {
@@ -191,24 +224,42 @@ impl Run {
             .filter_map(|(form, path)| Some((form, path.as_ref()?)))
     }
 
-    fn write(&self, report: &Report) -> Result<(), Failure> {
+    /// Writes all reports that can be written, and prints; of a target that was lost, only what it
+    /// comes to. Returns what went wrong.
+    fn write(&self, report: &Report, is_lost: bool) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut files = Vec::new();
         for (form, path) in self.files() {
-            form.write(report, path).map_err(Failure::usage)?;
+            match form.write(report, path) {
+                Ok(()) => files.push((form, path.clone())),
+                Err(error) => failures.push(error.to_string()),
+            }
         }
         if self.quiet {
-            return Ok(());
+            return failures;
         }
-        let files = self.files().map(|(form, path)| (form, path.clone())).collect();
         let options =
             terminal::Options { verbose: self.verbose, files, ..terminal::Options::default() };
-        match terminal::print(report, &options) {
+        let printed = match is_lost {
+            true => terminal::print_verdict(report, &options),
+            false => terminal::print(report, &options),
+        };
+        match printed {
             // Who pipes into `head` has seen enough.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::usage(format!("cannot print: {error}")))
+                failures.push(format!("cannot print: {error}"));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        failures
     }
+}
+
+/// What came of a run.
+struct Judged {
+    report: Report,
+    /// Why the target is not there, or not any more, where more is known than the report says.
+    lost: Option<String>,
 }
 
 /// Finds out before the run, not after it, that a report could not be written.
@@ -227,7 +278,7 @@ fn writable(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn lost(spec: &Spec, unfit: &Unfit, obituary: Option<String>) -> Failure {
+fn lost(spec: &Spec, unfit: &Unfit, obituary: Option<String>) -> String {
     let hint = match (spec, unfit) {
         (Spec::Attach(_), Unfit::Unreachable(_)) => {
             "; is the router running, and is this its address?"
@@ -235,11 +286,28 @@ fn lost(spec: &Spec, unfit: &Unfit, obituary: Option<String>) -> Failure {
         _ => "",
     };
     let obituary = obituary.map(|it| format!("; {it}")).unwrap_or_default();
-    Failure::unreachable(format!("the target {spec} {unfit}{hint}{obituary}"))
+    format!("the target {spec} {unfit}{hint}{obituary}")
 }
 
 /// A seed that is short enough to be typed.
 fn a_new_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
     now.map_or(0, |it| u64::from(it.subsec_nanos()) ^ (it.as_secs() << 12)) & 0xff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replay_has_all_that_the_outcome_depends_on() {
+        let mut run = Run::demo();
+        assert_eq!(run.replay(&Spec::BuiltIn), "mpc-conformance run");
+        run.profile = Some("a profile.toml".into());
+        run.timer_limit = 5;
+        assert_eq!(
+            run.replay(&Spec::Exec("a {port}".into())),
+            "mpc-conformance run --target 'exec:a {port}' --profile 'a profile.toml' --timer-limit 5"
+        );
+    }
 }

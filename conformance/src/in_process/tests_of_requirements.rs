@@ -50,7 +50,7 @@ macro_rules! __a_test_each {
                     #[test]
                     fn $requirement() {
                         $crate::in_process::requirement_holds(
-                            stringify!($requirement),
+                            concat!(module_path!(), "::", stringify!($requirement)),
                             super::router_to_be_judged(),
                         );
                     }
@@ -85,7 +85,8 @@ macro_rules! __requirements_of_core {
     };
 }
 
-/// Runs one requirement's check in a runtime of its own.
+/// Runs one requirement's check in a runtime of its own. `test` is the path of the test, from its
+/// crate on; its last part names the requirement.
 ///
 /// # Panics
 /// If the requirement is broken, or there is no verdict, with the evidence.
@@ -95,7 +96,9 @@ pub fn requirement_holds<F>(test: &str, router: F)
 where
     F: Future<Output = InProcess>,
 {
-    let id = test.to_uppercase().replace('_', "-");
+    // The crate is no part of a test's name.
+    let test = test.split_once("::").map_or(test, |(_, test)| test);
+    let id = test.rsplit("::").next().unwrap_or(test).to_uppercase().replace('_', "-");
     let selection = Selection::one(&id).expect("a test is named after a requirement");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -103,7 +106,9 @@ where
         .expect("the system gives a runtime what it needs");
     let mut report = runtime.block_on(async { router.await.selection(selection).run().await });
     for requirement in &mut report.requirements {
-        requirement.replay = requirement.replay.take().map(|_| format!("cargo test {test}"));
+        // Exactly: else `hb_1` would stand for `hb_10` as well.
+        let replay = format!("cargo test -- --exact {test}");
+        requirement.replay = requirement.replay.take().map(|_| replay);
     }
     match judged(&report) {
         Ok(None) => {}
@@ -178,10 +183,11 @@ mod tests {
 
     #[test]
     fn the_failure_shows_the_evidence_and_how_to_repeat_it() {
-        let failing = || requirement_holds("reg_1", specimen(Fault::TemporaryPartiesRefused));
+        let failing =
+            || requirement_holds("a::reg::reg_1", specimen(Fault::TemporaryPartiesRefused));
         let panic = std::panic::catch_unwind(failing).unwrap_err();
         let text = panic.downcast_ref::<String>().unwrap();
-        for part in ["RegisterParty with a new `party_id`", "timeline", "cargo test reg_1"] {
+        for part in ["RegisterParty with a new `party_id`", "timeline", "--exact reg::reg_1\n"] {
             assert!(text.contains(part), "{part} is missing:\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Outcome;
+
 /// A ceremony and its verdict.
 ///
 /// A valid signature alone says little about routing; the verdict is all of [`Self::verdict`].
@@ -21,6 +23,9 @@ pub struct CeremonyReport {
     pub signature: Option<String>,
     /// What was verified afterwards, by something that took no part.
     pub verdict: Vec<CeremonyCheck>,
+    /// If it failed: why that says nothing about the target, where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excuse: Option<String>,
     /// The parts of the ceremony, in order.
     pub phases: Vec<CeremonyPhase>,
     /// How long all took, in milliseconds.
@@ -77,6 +82,15 @@ impl CeremonyReport {
     /// Whether all that was verified held. A ceremony of which nothing was verified did not pass.
     pub fn passed(&self) -> bool {
         !self.verdict.is_empty() && self.verdict.iter().all(|it| it.passed)
+    }
+
+    /// How it ended, in the terms of requirements.
+    pub fn outcome(&self) -> Outcome {
+        match (self.passed(), &self.excuse) {
+            (true, _) => Outcome::Passed,
+            (false, Some(_)) => Outcome::Inconclusive,
+            (false, None) => Outcome::Failed,
+        }
     }
 
     /// What did not hold.

@@ -69,6 +69,20 @@ pub struct TargetReport {
     pub timers: crate::profile::Timers,
 }
 
+impl TargetReport {
+    /// A target that claims these capabilities, besides `core`.
+    pub fn new(
+        name: String,
+        reached_by: String,
+        claimed: &[Capability],
+        timers: crate::profile::Timers,
+    ) -> Self {
+        let mut capabilities = vec![Capability::Core];
+        capabilities.extend(claimed.iter().filter(|it| **it != Capability::Core));
+        Self { name, reached_by, capabilities, timers }
+    }
+}
+
 /// How fast machine and connection were.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -88,7 +102,7 @@ pub enum OverallVerdict {
     Conformant,
     /// A MUST was broken, or the ceremony failed.
     NotConformant,
-    /// Nothing was broken, but something was inconclusive or not checked.
+    /// Nothing was broken, but something was inconclusive or not checked, or nothing applied.
     Incomplete,
     /// The target could not be reached, or died.
     Unreachable,

@@ -413,6 +413,7 @@ fn ceremony() -> CeremonyReport {
         detail: detail.into(),
     };
     CeremonyReport {
+        excuse: None,
         protocol: "FROST-Ed25519".into(),
         threshold: 3,
         parties: vec![

@@ -178,7 +178,12 @@ pub(super) fn reasons(
                 .filter(|it| report.counts.get(*it) > 0)
                 .map(|it| format!("{} {}", report.counts.get(it), words(it)))
                 .collect();
-            reasons.push(format!("nothing broken, but {}", open.join(" and ")));
+            reasons.push(match open.as_slice() {
+                // Else a ceremony without a verdict is the reason, and told below.
+                [] if counts_nothing(report) => "nothing was checked".into(),
+                [] => "nothing broken".into(),
+                open => format!("nothing broken, but {}", open.join(" and ")),
+            });
         }
         OverallVerdict::Unreachable => {
             reasons.push("the target died, or could not be reached any more".into());
@@ -193,11 +198,17 @@ pub(super) fn reasons(
     {
         let broken: Vec<_> = ceremony.broken().map(|it| it.title()).collect();
         reasons.push(match broken.as_slice() {
+            _ if ceremony.excuse.is_some() => "the ceremony has no verdict".into(),
             [] => "nothing of the ceremony could be verified".into(),
             broken => format!("the ceremony failed ({})", broken.join(", ")),
         });
     }
     reasons
+}
+
+/// Whether nothing that was selected applies to the target.
+fn counts_nothing(report: &Report) -> bool {
+    report.counts.passed + report.counts.warned + report.counts.failed == 0
 }
 
 #[cfg(test)]

@@ -52,6 +52,16 @@ pub fn print(report: &Report, options: &Options) -> io::Result<()> {
     write(report, options, &mut anstream::stdout().lock())
 }
 
+/// Prints the files and the verdict alone.
+///
+/// # Errors
+/// If standard output cannot be written to.
+pub fn print_verdict(report: &Report, options: &Options) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let width = options.width.clamp(wrap::WIDTH_LEAST, WIDTH_LIMIT);
+    verdict(&mut Page { out: &mut out, width }, report, options)
+}
+
 /// Writes the report, in colours: `out` takes them out where they are not wanted, as the streams of
 /// `anstream` do.
 ///

@@ -10,6 +10,7 @@ use tonic::transport::Uri;
 
 use crate::connect::Door;
 use crate::profile::Profile;
+use crate::report::TargetReport;
 use crate::run::Subject;
 
 pub use process::ProcessError;
@@ -145,12 +146,8 @@ impl Target {
                 (Door::tcp(process.address().clone()), Life::Process(Box::new(process)))
             }
         };
-        let name = profile.target.name.clone().unwrap_or_else(|| match spec {
-            Spec::BuiltIn => built_in::name(),
-            spec => spec.to_string(),
-        });
         let subject = Subject {
-            name,
+            name: name(spec, profile),
             reached_by: spec.to_string(),
             door,
             timers: profile.timers,
@@ -159,11 +156,17 @@ impl Target {
         Ok(Self { subject, life })
     }
 
+    /// What reports say of a target that could not be opened.
+    pub(crate) fn told(spec: &Spec, profile: &Profile) -> TargetReport {
+        let claimed = &profile.target.capabilities;
+        TargetReport::new(name(spec, profile), spec.to_string(), claimed, profile.timers)
+    }
+
     /// What the target's process said last and how it ended, if the suite started it and it has
     /// ended.
-    pub fn obituary(&mut self) -> Option<String> {
+    pub async fn obituary(&mut self) -> Option<String> {
         match &mut self.life {
-            Life::Process(process) => process.obituary(),
+            Life::Process(process) => process.obituary().await,
             Life::BuiltIn(_) | Life::Foreign => None,
         }
     }
@@ -176,6 +179,14 @@ impl Target {
             Life::Foreign => {}
         }
     }
+}
+
+/// What reports call a target.
+fn name(spec: &Spec, profile: &Profile) -> String {
+    profile.target.name.clone().unwrap_or_else(|| match spec {
+        Spec::BuiltIn => built_in::name(),
+        spec => spec.to_string(),
+    })
 }
 
 #[cfg(test)]

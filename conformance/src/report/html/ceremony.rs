@@ -4,22 +4,23 @@ use maud::{Markup, html};
 
 use super::super::ceremony::CeremonyReport;
 use super::super::wording::duration;
-use super::{class, held, text};
-use crate::outcome::Outcome;
+use super::{class, held, mark, text};
 
 /// The ceremony.
 pub(super) fn section(ceremony: &CeremonyReport) -> Markup {
-    let outcome = if ceremony.passed() { Outcome::Passed } else { Outcome::Failed };
+    let outcome = ceremony.outcome();
     html! {
         section #ceremony {
             h2 { "Ceremony" }
             div.panel.ceremony.(class(outcome)) {
                 p.lead {
-                    (held(ceremony.passed())) " "
+                    (mark(outcome)) " "
                     b { (text(&ceremony.title())) }
                     " in " (duration(ceremony.duration_ms))
                     @if ceremony.passed() { ": a real key, a real signature, verified." }
-                    @else { ": it failed." }
+                    @else if let Some(excuse) = &ceremony.excuse {
+                        ": it has no verdict, since " (text(excuse)) "."
+                    } @else { ": it failed." }
                 }
                 ul.checks {
                     @for check in &ceremony.verdict {

@@ -14,7 +14,7 @@ pub(super) fn write(
     page: &mut Page<'_, impl io::Write>,
     ceremony: &CeremonyReport,
 ) -> io::Result<()> {
-    let outcome = if ceremony.passed() { Outcome::Passed } else { Outcome::Failed };
+    let outcome = ceremony.outcome();
     page.blank()?;
     let title = format!(
         "{} ceremony  {}, {}",
@@ -23,6 +23,9 @@ pub(super) fn write(
         duration(ceremony.duration_ms)
     );
     page.paragraph(0, &title, style(outcome))?;
+    if let Some(excuse) = &ceremony.excuse {
+        page.field("because", excuse)?;
+    }
     parties(page, ceremony)?;
     let none = "none";
     page.field("group key", ceremony.group_public_key.as_deref().unwrap_or(none))?;
