@@ -101,3 +101,37 @@ fn told(ended: ceremony::Report) -> CeremonyReport {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::Door;
+    use crate::specimen::{Settings, Specimen, Twist};
+
+    async fn ended() -> ceremony::Report {
+        let door = Door::memory(Specimen::new(Settings::default(), Twist::none()).into_service());
+        let plan = Plan::default();
+        ceremony::run(|_: &str| door.connect(), &plan, |_| {}).await.expect("it can be run")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_excuses_what_is_missing_and_not_what_is_wrong() {
+        let stall = Duration::from_secs(60);
+        let mut report = ended().await;
+        assert_eq!(excuse(&report, stall), None, "it passed");
+        let mut without = |name: &str| {
+            let place = report.verdict.iter().position(|it| it.name == name);
+            let place = place.expect("it is judged");
+            report.verdict[place].passed = false;
+            let excuse = excuse(&report, stall);
+            report.verdict[place].passed = true;
+            excuse
+        };
+        for missing in ["ended", "lost", "acknowledged"] {
+            assert!(without(missing).is_some(), "{missing}");
+        }
+        for wrong in TIMELESS {
+            assert_eq!(without(wrong), None, "{wrong}");
+        }
+    }
+}

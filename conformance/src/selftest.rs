@@ -198,4 +198,15 @@ mod tests {
     fn every_check_has_a_fault_that_tests_it() {
         assert_eq!(without_a_fault(), [""; 0]);
     }
+
+    #[test]
+    fn the_same_trial_goes_the_same_way() {
+        let wrong = || {
+            let selection = Selection::one("REG-2").expect("it exists");
+            judge(Twist::from(Fault::EmptyPartyRegistered), selection)
+        };
+        let report = wrong();
+        assert!(!report.requirements[0].timeline.is_empty(), "there is something to compare");
+        assert_eq!(report, wrong());
+    }
 }
