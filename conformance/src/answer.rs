@@ -39,13 +39,37 @@ impl<T> Answer<T> {
     /// The answer, where accepting is what the requirement demands.
     ///
     /// # Errors
-    /// A finding if the target rejected the call.
+    /// A finding if the target rejected the call, but for lack of resources: then inconclusive.
     pub fn accepted(self) -> Result<T, Stop> {
+        match self.overload() {
+            Some(stop) => Err(stop),
+            None => self.accepted_under_any_load(),
+        }
+    }
+
+    /// The answer, where the requirement leaves no room for a lack of resources either.
+    ///
+    /// # Errors
+    /// A finding if the target rejected the call.
+    pub(crate) fn accepted_under_any_load(self) -> Result<T, Stop> {
         let accepted = "OK, with success = true where the answer has that field";
         match self.fate {
             Fate::Accepted(answer) => Ok(answer),
             Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
             fate => Err(Stop::broken(format!("{} {}", self.call, fate.words()), accepted)),
+        }
+    }
+
+    /// Why the call proves nothing, if the target refused it for lack of resources: that is its
+    /// right under load (FLW-3), and the suite itself makes load.
+    pub(crate) fn overload(&self) -> Option<Stop> {
+        match &self.fate {
+            Fate::Refused(status) if is_overload(status) => {
+                let (call, words) = (&self.call, self.fate.words());
+                let why = format!("the target says that it is overloaded: {call} {words}");
+                Some(Stop::Inconclusive(why))
+            }
+            _ => None,
         }
     }
 
@@ -55,6 +79,9 @@ impl<T> Answer<T> {
     /// Without the answer the requirement cannot be checked; the one that the target broke by
     /// rejecting has a check of its own.
     pub fn prepared(self) -> Result<T, Stop> {
+        if let Some(stop) = self.overload() {
+            return Err(stop);
+        }
         match self.fate {
             Fate::Accepted(answer) => Ok(answer),
             Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
@@ -139,6 +166,11 @@ pub fn code_name(code: Code) -> String {
 /// Whether a status was made on this side, by a connection that broke: the call may have happened.
 pub fn is_lost(status: &Status) -> bool {
     std::error::Error::source(status).is_some()
+}
+
+/// Whether a status says that the target lacks the resources for a call.
+pub(crate) fn is_overload(status: &Status) -> bool {
+    matches!(status.code(), Code::ResourceExhausted | Code::Unavailable)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::{Response, Status, Streaming};
 
-use crate::answer::{is_lost, words};
+use crate::answer::{is_lost, is_overload, words};
 use crate::brief::Brief;
 use crate::outcome::Stop;
 use crate::pace::Wait;
@@ -31,6 +31,8 @@ pub struct Feed<T> {
     headers: watch::Receiver<Option<Instant>>,
     ended: Option<Ending>,
     seen: BTreeSet<String>,
+    /// It has brought something.
+    opened: bool,
     reader: AbortHandle,
 }
 
@@ -139,6 +141,7 @@ impl<T: Carried> Feed<T> {
             headers,
             ended: None,
             seen: BTreeSet::new(),
+            opened: false,
             reader: reader.abort_handle(),
         }
     }
@@ -150,7 +153,10 @@ impl<T: Carried> Feed<T> {
             return None;
         }
         match tokio::time::timeout_at(deadline, self.arrivals.recv()).await {
-            Ok(Some(Arrival::Item(item))) => Some(item),
+            Ok(Some(Arrival::Item(item))) => {
+                self.opened = true;
+                Some(item)
+            }
             Ok(Some(Arrival::End(ending))) => {
                 self.ended = Some(ending);
                 None
@@ -184,8 +190,23 @@ impl<T: Carried> Feed<T> {
         }
     }
 
+    /// Why the stream's end proves nothing, if it was refused for lack of resources (FLW-3).
+    pub(crate) fn overload(&self) -> Option<Stop> {
+        match &self.ended {
+            Some(ending @ Ending::Status(status)) if !self.opened && is_overload(status) => {
+                let (who, call, words) = (&self.party, &self.call, ending.words());
+                let why = format!("the target says that it is overloaded: {who}'s {call} {words}");
+                Some(Stop::Inconclusive(why))
+            }
+            _ => None,
+        }
+    }
+
     async fn nothing(&self, wait: &Wait, what: &str) -> Stop {
         let who = format!("{}'s {}", self.party, self.call);
+        if let Some(stop) = self.overload() {
+            return stop;
+        }
         match &self.ended {
             Some(Ending::Lost(why)) => Stop::Inconclusive(format!("{who} was lost: {why}")),
             Some(ending) => {

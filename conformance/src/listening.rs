@@ -1,5 +1,7 @@
 //! Event streams that are known to be open before a check begins.
 
+use std::collections::BTreeSet;
+
 use mpc_router_proto::v1::SessionEvent;
 use tokio::time::{Duration, Instant};
 
@@ -10,6 +12,10 @@ use crate::trial::Trial;
 
 /// How long to wait for one event before the next is published.
 const BETWEEN_PROBES: Duration = Duration::from_millis(40);
+
+/// The types of event that end a session.
+const ENDING: [&str; 4] =
+    ["session_completed", "session_failed", "session_cancelled", "session_expired"];
 
 /// Opens an event stream, and publishes events of a session of its own until one arrives on it:
 /// a target may send its response headers with the first event only.
@@ -23,14 +29,23 @@ pub(crate) async fn listens(
 ) -> Result<Feed<SessionEvent>, Stop> {
     let mut feed = party.subscribe_events(types);
     let event_type = types.first().copied().unwrap_or("session_started");
-    let session_id = trial.name(&format!("probe-{}", trial.number()));
+    let label = format!("probe-{}", trial.number());
+    let ends = ENDING.contains(&event_type);
     let coordinator = trial.coordinator();
     let wait = trial.pace().wait();
     let mut published = 0;
+    let mut sessions = BTreeSet::new();
     loop {
+        // A session ends once, and after it was announced.
+        let session_id = if ends {
+            trial.session(&format!("{label}-{published}"), &[party]).await?.id
+        } else {
+            trial.name(&label)
+        };
+        sessions.insert(session_id.clone());
         let probe = SessionEvent {
             event_type: event_type.into(),
-            session_id: session_id.clone(),
+            session_id,
             selected_parties: vec![party.id.clone()],
             threshold_n: 1,
             threshold_t: 1,
@@ -40,11 +55,14 @@ pub(crate) async fn listens(
         published += 1;
         let next_probe = Instant::now() + BETWEEN_PROBES;
         while let Some(item) = feed.item_until(next_probe).await {
-            if item.content.session_id == session_id {
+            if sessions.contains(&item.content.session_id) {
                 return Ok(feed);
             }
         }
         let who = &party.id;
+        if let Some(stop) = feed.overload() {
+            return Err(stop);
+        }
         match feed.ending() {
             Some(Ending::Lost(why)) => {
                 return Err(Stop::Inconclusive(format!(

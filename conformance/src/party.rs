@@ -333,7 +333,8 @@ impl Party {
     ) -> Answer<GetRegisteredPartiesResponse> {
         let request = GetRegisteredPartiesRequest { role_filter: role.into(), only_online };
         let call = format!("GetRegisteredParties(role {role:?}, only_online = {only_online})");
-        let mut client = self.client.clone();
+        // It also lists the parties of all earlier runs, and their number has no limit.
+        let mut client = self.client.clone().max_decoding_message_size(usize::MAX);
         self.call(call, async move { client.get_registered_parties(request).await }).await
     }
 

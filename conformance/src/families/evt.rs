@@ -105,7 +105,8 @@ pub(super) const FAMILY: Family = Family {
             "EVT-11",
             "A stream that ended is no longer counted or waited for.",
             "Cancels streams, breaks connections, and ends half of many streams: soon the count tells \
-             who still listens, and publishing goes on working meanwhile.",
+             who still listens (by a difference, where events go to everybody), and publishing goes on \
+             working meanwhile and does not take 1 s longer.",
             check!(ended_streams_do_not_count),
         ),
         should(

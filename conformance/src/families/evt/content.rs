@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mpc_router_proto::v1::SessionEvent;
 
 use super::super::prelude::*;
-use super::series::{Series, event, publishes};
+use super::series::{Series, event, publishes, publishes_if_taken};
 use crate::feed::Feed;
 use crate::listening::listening;
 use crate::many::each;
@@ -108,9 +108,9 @@ pub(super) async fn all_fields_arrive(trial: Trial) -> Verdict {
             join_tokens: tokens(&four, &|number| format!("{number}").repeat(8 * 1024)),
             ..plain("long", &four)
         },
-        // Tokens for some only, and one for a party that is not selected.
+        // Tokens for some only.
         SessionEvent {
-            join_tokens: tokens(&[alice, zoe, &crowd[0]], &|number| format!("t{number}")),
+            join_tokens: tokens(&[alice, zoe], &|number| format!("t{number}")),
             ..plain("some", &[alice2, zoe, alice, bob])
         },
         SessionEvent {
@@ -136,8 +136,16 @@ pub(super) async fn all_fields_arrive(trial: Trial) -> Verdict {
     let every_byte: Vec<u8> = (0..=255).collect();
     events.push(SessionEvent { message_hash: every_byte.into(), ..plain("bytes", &four) });
 
+    // A target may refuse a token for a party that is not selected.
+    let odd = SessionEvent {
+        join_tokens: tokens(&[alice, zoe, &crowd[0]], &|number| format!("u{number}")),
+        ..plain("odd", &[alice2, zoe, alice, bob])
+    };
     for published in &events {
         publishes(&trial, published.clone()).await?;
+    }
+    if publishes_if_taken(&trial, odd.clone()).await? {
+        events.push(odd);
     }
     for (party, feed) in parties.iter().zip(&mut feeds) {
         for published in &events {

@@ -117,12 +117,13 @@ impl Series {
 
 /// An event with nothing but what every one must have, and who is selected.
 pub(super) fn event(event_type: &str, session_id: String, selected: &[&Party]) -> SessionEvent {
-    let threshold_n = i32::try_from(selected.len()).unwrap_or(i32::MAX);
+    // A threshold of 0 makes no sense, and may be refused.
+    let threshold_n = i32::try_from(selected.len()).unwrap_or(i32::MAX).max(1);
     SessionEvent {
         event_type: event_type.into(),
         session_id,
         threshold_n,
-        threshold_t: threshold_n.min(1),
+        threshold_t: 1,
         selected_parties: selected.iter().map(|it| it.id.clone()).collect(),
         ..Default::default()
     }
@@ -133,10 +134,19 @@ pub(super) async fn publishes(trial: &Trial, event: SessionEvent) -> Result<i32,
     Ok(trial.coordinator().publish(event).await.accepted()?.subscriber_count)
 }
 
-/// Registered parties that listen to all events, and their streams.
+/// Publishes what a target may refuse, and tells whether it was accepted.
+pub(super) async fn publishes_if_taken(trial: &Trial, event: SessionEvent) -> Result<bool, Stop> {
+    match trial.coordinator().publish(event).await.prepared() {
+        Err(Stop::NotChecked(_)) => Ok(false),
+        answer => answer.map(|_| true),
+    }
+}
+
+/// Registered parties that listen to the types given, none meaning all, and their streams.
 pub(super) async fn audience(
     trial: &Trial,
     label: &str,
+    types: &'static [&'static str],
     count: usize,
 ) -> Result<Vec<(Party, Feed<SessionEvent>)>, Stop> {
     let connections: Vec<_> = (0..CONNECTIONS)
@@ -148,7 +158,7 @@ pub(super) async fn audience(
         let party = Party::new(trial.clone(), id, connections[number % CONNECTIONS].clone());
         async move {
             party.register("persistent").await.prepared()?;
-            let feed = listens(&trial, &party, &[]).await?;
+            let feed = listens(&trial, &party, types).await?;
             Ok((party, feed))
         }
     })
