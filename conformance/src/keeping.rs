@@ -54,6 +54,11 @@ impl Keeping {
         )))
     }
 
+    /// Whether half of the time is over: then whatever takes longer should come to its end.
+    pub(crate) fn is_half_over(&self) -> bool {
+        self.began.elapsed() > self.time / 2
+    }
+
     /// A verdict on what was seen: no finding once the time is over.
     ///
     /// # Errors

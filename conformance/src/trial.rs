@@ -95,6 +95,18 @@ impl Trial {
         self.party_as(label, "persistent").await
     }
 
+    /// A registered party under a name that a target may refuse; none if it does.
+    ///
+    /// # Errors
+    /// If nobody knows whether it was registered.
+    pub(crate) async fn party_if_taken(&self, label: &str) -> Result<Option<Party>, Stop> {
+        let party = self.stranger(label);
+        match party.register("persistent").await.prepared() {
+            Err(Stop::NotChecked(_)) => Ok(None),
+            answer => answer.map(|_| Some(party)),
+        }
+    }
+
     /// A registered party of the role given.
     ///
     /// # Errors
@@ -139,6 +151,21 @@ impl Trial {
     /// If it could not be announced.
     pub async fn session(&self, label: &str, members: &[&Party]) -> Result<Session, Stop> {
         self.session_named(self.name(label), members).await
+    }
+
+    /// Announces a session under a name that a target may refuse; none if it does.
+    ///
+    /// # Errors
+    /// If nobody knows whether it was announced.
+    pub(crate) async fn session_if_taken(
+        &self,
+        label: &str,
+        members: &[&Party],
+    ) -> Result<Option<Session>, Stop> {
+        match self.session(label, members).await {
+            Err(Stop::NotChecked(_)) => Ok(None),
+            session => session.map(Some),
+        }
     }
 
     /// Announces a session under exactly the name given.

@@ -19,6 +19,7 @@ use self::order::{any_order_will_do, one_of_two_contrary_ones_wins};
 use self::rejected::{
     another_session_is_rejected, only_recipients_acknowledge, unknown_messages_are_rejected,
 };
+use super::noting::settles;
 use super::prelude::*;
 use crate::keeping::Keeping;
 use crate::many::{each, one_to_many, statuses, volume};
@@ -193,8 +194,9 @@ async fn one_of_several(trial: &Trial) -> Verdict {
         alice.has_sent(&session, &[], "to all").await?,
         alice.has_sent(&session, &[&bob], "to one").await?,
     ];
-    for party in [&bob, &carol] {
+    for (party, sent) in [(&bob, &sent[..]), (&carol, &sent[..2])] {
         is_handed_out_all(party, &session).await?;
+        settles(trial, sent, &[party]).await?;
     }
     let mut expected = states(&alice, &sent).await?;
     for (place, acknowledging) in [(0, &bob), (1, &carol), (2, &bob), (1, &bob), (0, &bo)] {
@@ -222,6 +224,7 @@ async fn many_of_many(trial: &Trial) -> Verdict {
         async move { is_handed_out_all(&party, &session).await }
     })
     .await?;
+    settles(trial, &sent, &to_all[..32]).await?;
 
     let mut expected = states(&alice, &sent).await?;
     let mut random = trial.random("acknowledged");
@@ -270,6 +273,7 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
         (alice.has_sent(&session, &[&bob], "not usable").await?, false),
     ];
     is_handed_out_all(&bob, &session).await?;
+    settles(&trial, polled.iter().map(|(sent, _)| sent), &[&bob]).await?;
     let pending = [
         (alice.has_sent(&session, &[&bob, &carol], "used").await?, true),
         (alice.has_sent(&session, &[&bob], "not usable").await?, false),
@@ -360,6 +364,7 @@ async fn a_terminal_state_stays(trial: Trial) -> Verdict {
         all.push((alice.has_sent(&session, &[], "polled").await?, success));
     }
     is_handed_out_all(&bob, &session).await?;
+    settles(&trial, all.iter().map(|(sent, _)| sent), &[&bob]).await?;
     for success in [true, false] {
         all.push((alice.has_sent(&session, &[&bob, &carol], "pending").await?, success));
     }

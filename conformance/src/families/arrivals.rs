@@ -89,14 +89,51 @@ pub(super) async fn up_to(
     feed: &mut Feed<MpcMessage>,
     fences: &[&Sent],
 ) -> Result<Vec<MpcMessage>, Stop> {
+    up_to_kept(feed, [], fences).await
+}
+
+/// The same, where the fences may be old already: no finding if one is waited for when the target
+/// need not keep it any more.
+///
+/// # Errors
+/// A finding if a fence does not come, or inconclusive.
+pub(super) async fn up_to_kept<const N: usize>(
+    feed: &mut Feed<MpcMessage>,
+    keeping: [&Keeping; N],
+    fences: &[&Sent],
+) -> Result<Vec<MpcMessage>, Stop> {
     let mut missing: BTreeSet<&str> = fences.iter().map(|it| it.id.as_str()).collect();
     let mut messages = Vec::new();
     while let Some(fence) = missing.first() {
-        let message = feed.next(&format!("message {fence}, routed last by its sender")).await?;
+        let still_kept = keeping.into_iter().try_for_each(Keeping::lasts);
+        let what = format!("message {fence}, one of {} waited for", missing.len());
+        let message = match feed.next(&what).await {
+            Err(stop @ Stop::Broken(_)) => return Err(still_kept.err().unwrap_or(stop)),
+            next => next?,
+        };
         missing.remove(message.message_id.as_str());
         messages.push(message);
     }
     Ok(messages)
+}
+
+/// The first deliveries on `feed` until all of `expected` have come, in whatever order, and nothing
+/// else beside them. So nothing depends on whether the stream was open before the last of them was
+/// routed, nor on the order of copies.
+///
+/// # Errors
+/// A finding if one of them does not come or something else does, unless the target need not keep
+/// them any more.
+pub(super) async fn all_of<'a, const N: usize>(
+    feed: &mut Feed<MpcMessage>,
+    keeping: [&Keeping; N],
+    who: &str,
+    expected: impl IntoIterator<Item = &'a Sent>,
+) -> Result<Vec<MpcMessage>, Stop> {
+    let expected: Vec<_> = expected.into_iter().collect();
+    let came = up_to_kept(feed, keeping, &expected).await?;
+    kept(keeping, whole(who, &came, expected))?;
+    Ok(came)
 }
 
 /// Demands that exactly the messages `expected` came, in whatever order.

@@ -9,6 +9,7 @@ mod exp;
 mod flw;
 mod hb;
 mod idm;
+mod noting;
 mod off;
 mod ord;
 mod pnd;

@@ -38,7 +38,8 @@ pub(super) const FAMILY: Family = Family {
             "ORD-1 holds for what is replayed on subscribing, and between the replay and what comes \
              live after it: no gap, no swap.",
             "Subscribes with 1 to 300 messages outstanding (5 MiB in one case) in the middle of what two \
-             senders route without a pause, and again after some were acknowledged.",
+             senders route without a pause, and again after some were acknowledged: copies of what was \
+             handed out before keep their sender's order too.",
             check!(replay_and_live_join_without_a_seam),
         ),
         must(

@@ -2,7 +2,9 @@
 
 use mpc_router_proto::v1::{NotificationChannel, RegisterPartyRequest, RegisteredParty};
 
+use super::arrivals::{all_of, stream_of};
 use super::prelude::*;
+use crate::listing;
 use crate::party::Party;
 use crate::trial::registration;
 
@@ -119,6 +121,7 @@ async fn other_roles_are_rejected(trial: Trial) -> Verdict {
 async fn registering_again_keeps_what_is_outstanding(trial: Trial) -> Verdict {
     let [alice, bob] = trial.parties(["alice", "bob"]).await?;
     let session = trial.session("s", &[&alice, &bob]).await?;
+    let keeping = trial.keeping();
     let first = alice.sends(&session, &[&bob], "first").await?;
     // The first is delivered and the second pending, so that neither state is lost.
     bob.polls(&session).await?;
@@ -137,7 +140,8 @@ async fn registering_again_keeps_what_is_outstanding(trial: Trial) -> Verdict {
             format!("registered again with {channel:?}, {} shows {:?}", bob.id, entry.notification);
         return Err(Stop::broken(seen, "the notification channel of the latest registration"));
     }
-    bob.subscribe(&session).brings(&[&first, &second]).await.map(drop)
+    let mut feed = bob.subscribe(&session);
+    all_of(&mut feed, [&keeping], &stream_of(&bob), [&first, &second]).await.map(drop)
 }
 
 async fn registered_at_is_true_and_stays(trial: Trial) -> Verdict {
@@ -211,19 +215,18 @@ async fn members_may_register_late(trial: Trial) -> Verdict {
     let alice = trial.party("alice").await?;
     let (streaming, polling) = (trial.stranger("late-streaming"), trial.stranger("late-polling"));
     let session = trial.session("s", &[&alice, &streaming, &polling]).await?;
+    let keeping = trial.keeping();
     let to_both = alice.sends(&session, &[&streaming, &polling], "to both").await?;
     let to_all = alice.sends(&session, &[], "to all").await?;
     for party in [&streaming, &polling] {
         party.register("temporary").await.prepared()?;
     }
-    streaming.subscribe(&session).brings(&[&to_both, &to_all]).await?;
-    let polled: Vec<_> =
-        polling.polls(&session).await?.into_iter().map(|it| it.message_id).collect();
-    if polled != [to_both.id.as_str(), to_all.id.as_str()] {
-        let seen = format!("a member that registered after two messages to it polls {polled:?}");
-        return Err(Stop::broken(seen, format!("{} and {}", to_both.id, to_all.id)));
-    }
-    Ok(())
+    let (mut feed, both) = (streaming.subscribe(&session), [&to_both, &to_all]);
+    all_of(&mut feed, [&keeping], &stream_of(&streaming), both).await?;
+    let polled = polling.polls(&session).await?;
+    let verdict = listing::exactly(&polling, &polled, both);
+    let told = "it registered after two messages to it were routed";
+    keeping.judged(verdict.map_err(|stop| stop.told(told)))
 }
 
 async fn must_be_listed(party: &Party) -> Result<RegisteredParty, Stop> {

@@ -86,7 +86,8 @@ pub(super) const FAMILY: Family = Family {
             "RTE-8",
             "All or none: a call that is rejected for one recipient is delivered to none.",
             "Adds an unknown party, the sender or an empty name to good recipients, first, last and \
-             between, to a few and to 70; where the call is rejected nobody may get it.",
+             between, to a few and to 70; where the call is rejected nobody may get it, and where it is \
+             accepted the good ones do.",
             check!(all_or_none),
         ),
         must(

@@ -16,8 +16,9 @@ use self::states::{
     acknowledged_comes_after_delivered, each_recipient_has_an_entry,
     what_is_handed_out_is_delivered, what_waits_is_pending,
 };
+use super::noting::words;
 use super::prelude::*;
-use crate::party::{Party, Sent};
+use crate::party::Party;
 
 pub(super) const FAMILY: Family = Family {
     name: "STS",
@@ -114,18 +115,4 @@ fn entry_of<'a>(
         let seen = format!("the status of {} has no entry for {}", status.message_id, party.id);
         Stop::broken(seen, "one entry per recipient")
     })
-}
-
-/// An entry in words.
-fn words(sent: &Sent, entry: &MessageDeliveryStatus) -> String {
-    format!(
-        "the delivery of {} to {} is {:?} with delivered_at {}, acknowledged_at {} and retry_count \
-         {}",
-        sent.id,
-        entry.party_id,
-        entry.status,
-        entry.delivered_at,
-        entry.acknowledged_at,
-        entry.retry_count
-    )
 }

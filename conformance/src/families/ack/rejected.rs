@@ -2,6 +2,7 @@
 
 use mpc_router_proto::v1::AcknowledgeMessageRequest;
 
+use super::super::noting::settles;
 use super::super::prelude::*;
 use super::{compare, states};
 use crate::listing;
@@ -44,6 +45,7 @@ pub(super) async fn unknown_messages_are_rejected(trial: Trial) -> Verdict {
         alice.has_sent(&session, &[], "two").await?,
     ];
     bob.polls(&session).await?;
+    settles(&trial, &sent, &[&bob]).await?;
     let before = states(&bob, &sent).await?;
 
     let mut unknown = vec![
@@ -88,6 +90,7 @@ pub(super) async fn only_recipients_acknowledge(trial: Trial) -> Verdict {
         alice.has_sent(&session, &[], "to all").await?,
     ];
     bob.polls(&session).await?;
+    settles(&trial, &sent, &[&bob]).await?;
     let before = states(&alice, &sent).await?;
 
     let stranger = trial.stranger("stranger");
@@ -136,6 +139,7 @@ pub(super) async fn another_session_is_rejected(trial: Trial) -> Verdict {
     ];
     let sent_elsewhere = [alice.has_sent(&other, &[&bob], "of another").await?];
     bob.polls(&session).await?;
+    settles(&trial, &sent, &[&bob]).await?;
     let before = states(&bob, &sent).await?;
     let before_elsewhere = states(&bob, &sent_elsewhere).await?;
 

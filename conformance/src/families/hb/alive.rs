@@ -36,7 +36,7 @@ async fn stay_online(trial: &Trial, parties: &[&Party], heard: &Heard) -> Verdic
     let timeout = trial.timers().heartbeat_timeout();
     trial.can_wait_for("heartbeat_timeout", timeout)?;
     let asking = trial.stranger("asking");
-    let end = heard.began() + timeout / 10 * 7;
+    let end = heard.began() + timeout / 20 * 17;
     loop {
         let why = "its last heartbeat is younger than heartbeat_timeout";
         must_be_online(&asking, parties, heard, why).await?;
@@ -83,14 +83,18 @@ pub(super) async fn silent_parties_are_offline(trial: Trial) -> Verdict {
     let members: Vec<_> = silent.iter().copied().chain([&alice]).collect();
     let session = trial.session("s", &members).await?;
 
+    let keeping = trial.keeping();
     let sent = alice.has_sent(&session, &[], "before").await?;
     for _ in 0..5 {
         beating.heartbeat().await.prepared()?;
     }
     polling.polls(&session).await?;
     sending.has_sent(&session, &[], "from it").await?;
+    keeping.lasts()?;
+    let streamed = trial.keeping_streamed();
     streaming.subscribe(&session).next("the outstanding message").await?;
-    streaming.acks(&sent).await?;
+    let acknowledgement = sent.acknowledgement(&streaming, true);
+    streamed.prepared(streaming.acknowledge(acknowledgement).await)?;
     drop(listening(&trial, &listener, &[]).await?);
 
     let timeout = trial.timers().heartbeat_timeout();
@@ -198,12 +202,15 @@ pub(super) async fn a_streaming_party_can_be_offline(trial: Trial) -> Verdict {
     let [alice, reading, listener, both] =
         trial.parties(["alice", "reading", "listener", "both"]).await?;
     let session = trial.session("s", &[&alice, &reading, &both]).await?;
+    let keeping = trial.keeping();
     let sent = alice.has_sent(&session, &[], "to all").await?;
     let mut messages = Vec::new();
     for party in [&reading, &both] {
+        keeping.lasts()?;
+        let streamed = trial.keeping_streamed();
         let mut feed = party.subscribe(&session);
         feed.next("the outstanding message").await?;
-        party.acks(&sent).await?;
+        streamed.prepared(party.acknowledge(sent.acknowledgement(party, true)).await)?;
         messages.push(feed);
     }
     let mut events = Vec::new();

@@ -171,7 +171,13 @@ pub(super) async fn last_seen_at_never_goes_back(trial: Trial) -> Verdict {
                 party.polls(&session).await?;
                 party.acks(&sent).await?;
             }
-            4 => drop(party.subscribe(&session)),
+            4 => {
+                let keeping = trial.keeping_streamed();
+                let sent = alice.has_sent(&session, &[&party], "to its stream").await?;
+                // Only a stream that has brought something is sure to have been opened.
+                party.subscribe(&session).next("the message routed to it").await?;
+                keeping.prepared(party.acknowledge(sent.acknowledgement(&party, true)).await)?;
+            }
             5 => drop(alice.register("persistent").await.prepared()?),
             _ => {}
         }

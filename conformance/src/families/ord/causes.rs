@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mpc_router_proto::v1::MpcMessage;
 
-use crate::families::arrivals::{in_order, kept, stream_of, up_to, whole};
+use crate::families::arrivals::{in_order, kept, stream_of, up_to, up_to_kept, whole};
 use crate::families::turns::{Budget, one_by_one};
 use crate::feed::Feed;
 use crate::listing;
@@ -54,7 +54,7 @@ async fn a_talk(trial: &Trial) -> Verdict {
     kept([&keeping], listing::exactly(&polling, &polled, &sent))?;
     kept([&keeping], in_order(&format!("a poll of {}", polling.id), &polled, &all))?;
     let mut at_late = late.subscribe(&session);
-    let came = up_to(&mut at_late, &last).await?;
+    let came = up_to_kept(&mut at_late, [&keeping], &last).await?;
     kept([&keeping], in_order(&stream_of(&late), &came, &all))
 }
 
@@ -133,7 +133,8 @@ pub(super) async fn everybody_sees_the_same_order(trial: Trial) -> Verdict {
         orders.push((stream_of(party), up_to(feed, &fences).await?));
     }
     orders.push((format!("a poll of {}", polling.id), polling.polls(&session).await?));
-    orders.push((stream_of(&late), up_to(&mut late.subscribe(&session), &fences).await?));
+    let came = up_to_kept(&mut late.subscribe(&session), [&keeping], &fences).await?;
+    orders.push((stream_of(&late), came));
     for (who, came) in &orders {
         kept([&keeping], whole(who, came, sent.iter().copied()))?;
     }

@@ -1,7 +1,7 @@
 //! ORD-1, ORD-2, ORD-3: what one sender routes one after another.
 
 use crate::families::arrivals::{
-    Recipient, acknowledge, in_order, in_turn, kept, stream_of, up_to,
+    Recipient, acknowledge, in_order, in_turn, kept, stream_of, up_to, up_to_kept,
 };
 use crate::families::turns::{Rounds, one_by_one};
 use crate::listing;
@@ -122,7 +122,7 @@ pub(super) async fn broadcasts_and_unicasts_keep_their_turn(trial: Trial) -> Ver
     let polled = erin.polls(&session).await?;
     kept([&keeping], listing::in_turn(&erin, &polled, &its(&erin)))?;
     let mut replayed = dave.subscribe(&session);
-    let came = up_to(&mut replayed, &[&sent[sent.len() - 1]]).await?;
+    let came = up_to_kept(&mut replayed, [&keeping], &[&sent[sent.len() - 1]]).await?;
     kept([&keeping], in_order(&stream_of(&dave), &came, &its(&dave)))
 }
 

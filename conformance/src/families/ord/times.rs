@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mpc_router_proto::v1::MpcMessage;
 
-use crate::families::arrivals::{acknowledge, in_turn, kept, stream_of, up_to};
+use crate::families::arrivals::{acknowledge, in_turn, kept, stream_of, up_to, up_to_kept};
 use crate::families::turns::{Budget, one_by_one};
 use crate::keeping::Keeping;
 use crate::listing;
@@ -121,7 +121,7 @@ async fn all_at_once(trial: &Trial) -> Verdict {
     let came = up_to(&mut live, &fences).await?;
     kept([&keeping], in_turn(&stream_of(&bob), &came, &all))?;
     never_goes_back(&stream_of(&bob), &came)?;
-    let came = up_to(&mut late.subscribe(&session), &fences).await?;
+    let came = up_to_kept(&mut late.subscribe(&session), [&keeping], &fences).await?;
     kept([&keeping], in_turn(&stream_of(late), &came, &all))?;
     never_goes_back(&stream_of(late), &came)
 }

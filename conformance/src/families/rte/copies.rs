@@ -3,7 +3,9 @@
 use mpc_router_proto::v1::MpcMessage;
 use tokio::time::Instant;
 
+use crate::families::arrivals::{acknowledge, up_to};
 use crate::feed::Feed;
+use crate::keeping::Keeping;
 use crate::listing;
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
@@ -21,8 +23,9 @@ pub(super) async fn named_twice_is_meant_once(trial: Trial) -> Verdict {
         &[&bob, &bob, &bob, &carol, &carol],
         &[&carol, &bob, &carol, &bob],
     ];
+    let mut at_bob = Listening::new(&trial, &alice, &bob, &session).await?;
     for to in named {
-        comes_once(&trial, &alice, &bob, &session, to).await?;
+        at_bob.gets_once(to).await?;
     }
     polled_and_counted_once(&trial).await
 }
@@ -63,38 +66,86 @@ async fn polled_and_counted_once(trial: &Trial) -> Verdict {
     Ok(())
 }
 
-/// Demands that a message to the parties given comes once on the stream of `recipient`, apart from
-/// redeliveries.
-pub(super) async fn comes_once(
-    trial: &Trial,
-    sender: &Party,
-    recipient: &Party,
-    session: &Session,
-    to: &[&Party],
-) -> Verdict {
-    let ack_timeout = trial.timers().ack_timeout();
-    let mut feed = recipient.subscribe(session);
-    let mut early = 0;
-    for _ in 0..ROUNDS {
-        let began = Instant::now();
-        let sent = sender.sends(session, to, "once").await?;
-        let arrivals = arrivals(trial, sender, recipient, session, &mut feed, &sent).await?;
-        let [first, second, ..] = *arrivals else { return Ok(()) };
-        // A redelivery leaves no earlier than `ack_timeout` after the first delivery did, and that
-        // was not before the call.
-        if second - began < ack_timeout {
-            return Err(twice(recipient, &sent, (second - began).as_millis()));
+/// A recipient with a stream that is known to be open, so that nothing comes both by its replay and
+/// live.
+pub(super) struct Listening<'a> {
+    trial: &'a Trial,
+    sender: &'a Party,
+    recipient: &'a Party,
+    session: &'a Session,
+    feed: Feed<MpcMessage>,
+}
+
+impl<'a> Listening<'a> {
+    pub(super) async fn new(
+        trial: &'a Trial,
+        sender: &'a Party,
+        recipient: &'a Party,
+        session: &'a Session,
+    ) -> Result<Self, Stop> {
+        let keeping = trial.keeping_streamed();
+        let primer = sender.has_sent(session, &[recipient], "primer").await?;
+        let mut feed = recipient.subscribe(session);
+        up_to(&mut feed, &[&primer]).await?;
+        acknowledge([&keeping], recipient, [&primer]).await?;
+        Ok(Self { trial, sender, recipient, session, feed })
+    }
+
+    /// Demands that a message to the parties given comes once, apart from redeliveries.
+    pub(super) async fn gets_once(&mut self, to: &[&Party]) -> Verdict {
+        let ack_timeout = self.trial.timers().ack_timeout();
+        let mut early = 0;
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            let keeping = self.trial.keeping_streamed();
+            let sent = self.sender.sends(self.session, to, "once").await?;
+            let arrivals = self.arrivals(&sent, &keeping).await?;
+            let [first, second, ..] = *arrivals else { return Ok(()) };
+            // A redelivery leaves no earlier than `ack_timeout` after the first delivery did, and
+            // that was not before the call.
+            if second - began < ack_timeout {
+                return Err(twice(self.recipient, &sent, (second - began).as_millis()));
+            }
+            // On a slow way nothing is certain, but redeliveries keep their distance.
+            if second - first >= ack_timeout / 4 {
+                return Ok(());
+            }
+            early += 1;
+            if early == ROUNDS {
+                return Err(twice(self.recipient, &sent, (second - first).as_millis()));
+            }
         }
-        // On a slow way nothing is certain, but redeliveries keep their distance.
-        if second - first >= ack_timeout / 4 {
-            return Ok(());
-        }
-        early += 1;
-        if early == ROUNDS {
-            return Err(twice(recipient, &sent, (second - first).as_millis()));
+        Ok(())
+    }
+
+    /// When `sent` and its copies came: it is acknowledged at once, and what is routed then fences
+    /// it.
+    async fn arrivals(&mut self, sent: &Sent, keeping: &Keeping) -> Result<Vec<Instant>, Stop> {
+        let mut arrivals = Vec::new();
+        let mut fence: Option<Sent> = None;
+        loop {
+            let wait = self.trial.pace().wait();
+            let Some(item) = self.feed.item_until(wait.deadline()).await else {
+                // It says why nothing came.
+                self.feed.next(&format!("message {}", sent.id)).await?;
+                continue;
+            };
+            if item.content.message_id == sent.id {
+                arrivals.push(item.at);
+            } else if let Some(fence) = &fence
+                && fence.id == item.content.message_id
+            {
+                acknowledge([keeping], self.recipient, [fence]).await?;
+                return Ok(arrivals);
+            }
+            if fence.is_none() && !arrivals.is_empty() {
+                let acknowledgement = sent.acknowledgement(self.recipient, true);
+                keeping.accepted(self.recipient.acknowledge(acknowledgement).await)?;
+                let to = [self.recipient];
+                fence = Some(self.sender.sends(self.session, &to, "fence").await?);
+            }
         }
     }
-    Ok(())
 }
 
 fn twice(recipient: &Party, sent: &Sent, within_ms: u128) -> Stop {
@@ -108,37 +159,4 @@ fn twice(recipient: &Party, sent: &Sent, within_ms: u128) -> Stop {
 
 fn named_as(sent: &Sent) -> String {
     sent.request.to_parties.join(", ")
-}
-
-/// When `sent` and its copies came: it is acknowledged at once, and what is routed then fences it.
-async fn arrivals(
-    trial: &Trial,
-    sender: &Party,
-    recipient: &Party,
-    session: &Session,
-    feed: &mut Feed<MpcMessage>,
-    sent: &Sent,
-) -> Result<Vec<Instant>, Stop> {
-    let keeping = trial.keeping_streamed();
-    let mut arrivals = Vec::new();
-    let mut fence = None;
-    loop {
-        let wait = trial.pace().wait();
-        let Some(item) = feed.item_until(wait.deadline()).await else {
-            // It says why nothing came.
-            feed.next(&format!("message {}", sent.id)).await?;
-            continue;
-        };
-        if item.content.message_id == sent.id {
-            arrivals.push(item.at);
-        } else if fence == Some(item.content.message_id) {
-            return Ok(arrivals);
-        }
-        if fence.is_none() && !arrivals.is_empty() {
-            let acknowledgement = sent.acknowledgement(recipient, true);
-            keeping.accepted(recipient.acknowledge(acknowledgement).await)?;
-            let routed = sender.sends(session, &[recipient], "fence").await?;
-            fence = Some(routed.id);
-        }
-    }
 }

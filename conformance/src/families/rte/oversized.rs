@@ -33,7 +33,8 @@ pub(super) async fn too_long_payloads_are_rejected(trial: Trial) -> Verdict {
     let most = usize::try_from(most).expect("no more than the longest that is tried");
     let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
     let session = trial.session("s", &[&alice, &bob, &carol]).await?;
-    let mut scene = Scene { at_bob: bob.subscribe(&session), alice, bob, carol, session };
+    let at_bob = bob.subscribe(&session);
+    let mut scene = Scene { trial: trial.clone(), at_bob, alice, bob, carol, session };
     scene.routes_on("before").await?;
     one_byte_over(&mut scene, most).await?;
     far_over(&mut scene, most).await?;
@@ -42,6 +43,7 @@ pub(super) async fn too_long_payloads_are_rejected(trial: Trial) -> Verdict {
 
 /// All of it on one connection, the stream included: it shows whether the connection lives on.
 struct Scene {
+    trial: Trial,
     alice: Party,
     bob: Party,
     carol: Party,
@@ -52,9 +54,11 @@ struct Scene {
 impl Scene {
     /// Demands that a message is accepted, and comes next.
     async fn routes_on(&mut self, when: &'static str) -> Verdict {
+        let keeping = self.trial.keeping_streamed();
         let sent = self.alice.sends(&self.session, &[&self.bob], when).await?;
         self.at_bob.brings(&[&sent]).await?;
-        self.bob.acks(&sent).await
+        keeping.accepted(self.bob.acknowledge(sent.acknowledgement(&self.bob, true)).await)?;
+        Ok(())
     }
 
     async fn connection_broke(&mut self) -> bool {

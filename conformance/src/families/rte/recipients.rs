@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use mpc_router_proto::v1::MpcMessage;
 
-use super::copies::comes_once;
-use crate::families::arrivals::{Recipient, in_order, kept, stream_of, up_to};
+use super::copies::Listening;
+use crate::families::arrivals::{Recipient, all_of, in_order, kept, stream_of, up_to};
 use crate::families::turns::Rounds;
 use crate::keeping::Keeping;
 use crate::listing;
@@ -39,12 +39,7 @@ async fn like_names_are_different_names(trial: &Trial) -> Verdict {
         parties.push(trial.party(label).await?);
     }
     for label in ODD_LABELS {
-        let party = trial.stranger(label);
-        let answer = party.register("persistent").await;
-        if answer.was_accepted() != Some(false) {
-            answer.prepared()?;
-            parties.push(party);
-        }
+        parties.extend(trial.party_if_taken(label).await?);
     }
     // Each name once with a stream and once without.
     for (number, label) in ["s", "t"].into_iter().enumerate() {
@@ -132,7 +127,8 @@ pub(super) async fn all_named_get_it_once(trial: Trial) -> Verdict {
     let [alice, bob, carol, dave] = trial.parties(["once-a", "once-b", "once-c", "once-d"]).await?;
     let session = trial.session("once", &[&alice, &bob, &carol, &dave]).await?;
     for recipient in [&bob, &carol, &dave] {
-        comes_once(&trial, &alice, recipient, &session, &[&bob, &carol, &dave]).await?;
+        let mut listening = Listening::new(&trial, &alice, recipient, &session).await?;
+        listening.gets_once(&[&bob, &carol, &dave]).await?;
     }
     all_of_a_crowd(&trial).await
 }
@@ -249,10 +245,11 @@ async fn broadcasts_and_others_are_told_apart(trial: &Trial) -> Verdict {
         marked_as_routed(&format!("a poll of {}", party.id), &polled, &its)?;
     }
     // The fence is another one's: nothing else orders what must not come.
+    let streamed = trial.keeping_streamed();
     let from_bob = bob.sends(&session, &[], "to all").await?;
     let came = up_to(&mut at_alice, &[&from_bob]).await?;
     in_order(&stream_of(&alice), &came, &[&from_bob])?;
-    polls_exactly(&alice, &session, &[from_bob], &keeping).await?;
+    polls_exactly(&alice, &session, &[from_bob], &streamed).await?;
     at_alice.stays_quiet("a broadcast does not come back to its sender").await
 }
 
@@ -269,8 +266,8 @@ async fn sessions_of_two(trial: &Trial) -> Verdict {
     marked_as_routed(&format!("a poll of {}", bob.id), &polled, &sent)?;
     let mut at_bob = bob.subscribe(&session);
     let fence = alice.sends(&session, &[], "to all").await?;
-    let came = up_to(&mut at_bob, &[&fence]).await?;
-    kept([&keeping], in_order(&stream_of(&bob), &came, &[&sent[0], &sent[1], &sent[2], &fence]))?;
+    let due = sent.iter().chain([&fence]);
+    let came = all_of(&mut at_bob, [&keeping], &stream_of(&bob), due).await?;
     marked_as_routed(&stream_of(&bob), &came, &sent)
 }
 

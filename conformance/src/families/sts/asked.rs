@@ -221,7 +221,7 @@ pub(super) async fn the_answer_repeats_what_was_asked(trial: Trial) -> Verdict {
     let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
     let members = [&alice, &bob, &carol];
     let mut sessions = Vec::new();
-    for label in ["s", "s2", "Session with space"] {
+    for label in ["s", "s2", "Session-3"] {
         sessions.push(trial.session(label, &members).await?);
     }
     let requests = (0..150).map(|number| {
@@ -235,7 +235,7 @@ pub(super) async fn the_answer_repeats_what_was_asked(trial: Trial) -> Verdict {
     });
     let sent = volume(&trial, requests).await?;
     bob.polls(&sessions[0]).await?;
-    for message in &sent[..20] {
+    for message in sent.iter().take(20) {
         // Those that are not for bob are left as they are.
         drop(bob.acknowledge(message.acknowledgement(&bob, message.id.len() % 2 == 0)).await);
     }

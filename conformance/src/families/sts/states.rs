@@ -9,16 +9,13 @@ use mpc_router_proto::v1::{
 };
 use rand_core::RngCore as _;
 use tokio::task::JoinSet;
-use tokio::time::Duration;
 
+use super::super::noting;
 use super::super::prelude::*;
 use super::{by_recipient, entry_of, words};
 use crate::keeping::Keeping;
 use crate::many::{statuses, volume};
 use crate::party::{Party, Sent};
-
-/// How long a target may take to note that it has handed something out.
-const GRACE: Duration = Duration::from_secs(2);
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -184,9 +181,10 @@ pub(super) async fn what_waits_is_pending(trial: Trial) -> Verdict {
     };
     untouched(&sent, "nobody has fetched it").await?;
 
+    let streamed = trial.keeping_streamed();
     let in_other = alice.has_sent(&other, &[&bob], "in another session").await?;
     elsewhere.brings(&[&in_other]).await?;
-    bob.acks(&in_other).await?;
+    streamed.prepared(bob.acknowledge(in_other.acknowledgement(&bob, true)).await)?;
     bob.polls(&other).await?;
     untouched(&sent, "only another session was streamed and polled").await?;
 
@@ -250,8 +248,7 @@ impl Times {
     }
 }
 
-/// Demands that all these deliveries become `delivered`. They are handed out; a target may note it
-/// a moment later.
+/// Demands that all these deliveries become `delivered`: they are handed out.
 async fn become_delivered(
     trial: &Trial,
     sent: &[Sent],
@@ -261,29 +258,10 @@ async fn become_delivered(
 ) -> Verdict {
     let accepted = "\"delivered\" with delivered_at set to the time and acknowledged_at 0: it was \
                     handed out and not acknowledged";
-    let wait = trial.pace().wait();
-    let grace = GRACE.min(Duration::from_millis(trial.timers().message_ttl_ms) / 4);
-    loop {
-        let over = wait.elapsed() > grace;
-        let mut pending = None;
-        for (sent, status) in sent.iter().zip(&statuses(party, sent).await?) {
-            let entry = entry_of(status, party)?;
-            let is_set = times.have(trial, entry.delivered_at);
-            match entry.status.as_str() {
-                "delivered" if is_set && entry.acknowledged_at == 0 => {}
-                "pending" => pending = Some(words(sent, entry)),
-                _ => {
-                    keeping.lasts()?;
-                    return Err(Stop::broken(words(sent, entry), accepted));
-                }
-            }
-        }
-        match pending {
-            None => return Ok(()),
-            Some(seen) if over => return Err(trial.missed(&wait, seen, accepted).await),
-            Some(_) => trial.sleep(Duration::from_millis(20)).await,
-        }
-    }
+    let fits = |entry: &MessageDeliveryStatus| {
+        times.have(trial, entry.delivered_at) && entry.acknowledged_at == 0
+    };
+    noting::become_delivered(trial, sent, party, keeping, accepted, fits).await
 }
 
 pub(super) async fn what_is_handed_out_is_delivered(trial: Trial) -> Verdict {

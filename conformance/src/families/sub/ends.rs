@@ -1,7 +1,7 @@
 //! SUB-3, SUB-4: streams that end, and what comes on the next one.
 
 use crate::connect::Cut;
-use crate::families::arrivals::{acknowledge, in_order, kept, stream_of, up_to, whole};
+use crate::families::arrivals::{acknowledge, all_of, kept, stream_of, up_to};
 use crate::families::turns::{Budget, one_by_one};
 use crate::keeping::Keeping;
 use crate::listing;
@@ -69,10 +69,10 @@ async fn delivered_before_the_end(trial: &Trial, end: End) -> Verdict {
     again(&bob).await?;
     let mut feed = bob.subscribe(&session);
     let live = alice.has_sent(&session, &[], "live").await?;
-    let came = up_to(&mut feed, &[&live]).await?;
     let left: Vec<_> = [&sent[..4], &sent[5..]].concat();
     let left: Vec<_> = left.iter().chain([&meanwhile, &live]).collect();
-    kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &left))?;
+    let who = stream_of(&bob);
+    all_of(&mut feed, [&keeping, &streamed], &who, left.iter().copied()).await?;
     let polled = bob.polls(&session).await?;
     let verdict = listing::exactly(&bob, &polled, left);
     kept([&keeping, &streamed], verdict)
@@ -105,8 +105,7 @@ async fn queued_at_the_end(trial: &Trial, end: End) -> Verdict {
     let streamed = trial.keeping_streamed();
     let mut feed = bob.subscribe(&session);
     sent.push(alice.has_sent(&session, &[&bob], "live").await?);
-    let came = up_to(&mut feed, &[&sent[sent.len() - 1]]).await?;
-    kept([&keeping, &streamed], whole(&stream_of(&bob), &came, &sent))
+    all_of(&mut feed, [&keeping, &streamed], &stream_of(&bob), &sent).await.map(drop)
 }
 
 /// Stream after stream ends while messages come without a pause.
@@ -121,8 +120,7 @@ async fn routed_around_many_ends(trial: &Trial, end: End) -> Verdict {
         left.push(alice.has_sent(&session, &[&bob], "before").await?);
         let mut feed = bob.subscribe(&session);
         // It must be known to be alive before another one may follow it.
-        let came = up_to(&mut feed, &[&left[left.len() - 1]]).await?;
-        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &all(&left)))?;
+        all_of(&mut feed, [&keeping, &streamed], &stream_of(&bob), &left).await?;
         let routed = one_by_one(trial, &alice, 8, |turn| {
             let to: &[&Party] = if turn % 3 == 1 { &[] } else { &[&bob] };
             alice.outgoing(&session, to, "around")
@@ -137,17 +135,12 @@ async fn routed_around_many_ends(trial: &Trial, end: End) -> Verdict {
         again(&bob).await?;
         let mut feed = bob.subscribe(&session);
         left.push(alice.has_sent(&session, &[&bob], "after").await?);
-        let came = up_to(&mut feed, &[&left[left.len() - 1]]).await?;
-        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &all(&left)))?;
+        all_of(&mut feed, [&keeping, &streamed], &stream_of(&bob), &left).await?;
         acknowledge([&keeping, &streamed], &bob, &left).await?;
         happens(end, feed, &cut);
         again(&bob).await?;
     }
     Ok(())
-}
-
-fn all(sent: &[Sent]) -> Vec<&Sent> {
-    sent.iter().collect()
 }
 
 pub(super) async fn what_was_acknowledged_is_over(trial: Trial) -> Verdict {
@@ -176,11 +169,16 @@ async fn acknowledged_in_every_way(trial: &Trial) -> Verdict {
     // A party that comes back as if it were new knows as much as before.
     bob.register("persistent").await.prepared()?;
     let fence = route().await?;
-    let left = [&kept_back, &fence];
+    let mut left = vec![kept_back, fence];
     for party in [&bob, &bob.on_a_connection_of_its_own()] {
-        let came = up_to(&mut party.subscribe(&session), &[&fence]).await?;
-        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &left))?;
+        let mut feed = party.subscribe(&session);
+        all_of(&mut feed, [&keeping, &streamed], &stream_of(&bob), &left).await?;
+        // What is wrong may come last: behind it comes what is live.
+        left.push(route().await?);
+        let live = &left[left.len() - 1..];
+        all_of(&mut feed, [&keeping, &streamed], &stream_of(&bob), live).await?;
     }
+    let left: Vec<_> = left.iter().collect();
     only_these_are_polled(&bob, &session, &left, [&keeping, &streamed]).await
 }
 
@@ -219,7 +217,6 @@ async fn hundreds_with_gaps(trial: &Trial) -> Verdict {
     only_these_are_polled(&bob, &session, &left, [&keeping, &streamed]).await?;
     let mut feed = bob.subscribe(&session);
     let live = alice.has_sent(&session, &[&bob], "live").await?;
-    let came = up_to(&mut feed, &[&live]).await?;
     let expected = left.iter().copied().chain([&live]);
-    kept([&keeping, &streamed], whole(&stream_of(&bob), &came, expected))
+    all_of(&mut feed, [&keeping, &streamed], &stream_of(&bob), expected).await.map(drop)
 }

@@ -6,7 +6,7 @@ use mpc_router_proto::v1::{MpcMessage, SessionEvent, SubscribeMessagesRequest};
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::families::arrivals::{acknowledge, in_order, stream_of, up_to};
+use crate::families::arrivals::{acknowledge, all_of, in_order, stream_of, up_to};
 use crate::feed::{Carried, Ending, Feed};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
@@ -39,6 +39,7 @@ pub(super) async fn unknown_parties_are_rejected(trial: Trial) -> Verdict {
     // One that is selected for the session, and one that nobody has heard of.
     let (member, stranger) = (trial.stranger("member"), trial.stranger("stranger"));
     let session = trial.session("s", &[&alice, &bob, &near, &member]).await?;
+    let keeping = trial.keeping();
     let waiting = alice.has_sent(&session, &[], "waiting").await?;
     member.subscribe(&session).refused(&[Code::NotFound]).await?;
     // Whoever is no member may be told so.
@@ -55,8 +56,7 @@ pub(super) async fn unknown_parties_are_rejected(trial: Trial) -> Verdict {
     }
     member.register("temporary").await.prepared()?;
     let mut feed = member.subscribe(&session);
-    let came = up_to(&mut feed, &[&waiting]).await?;
-    in_order(&stream_of(&member), &came, &[&waiting])
+    all_of(&mut feed, [&keeping], &stream_of(&member), [&waiting]).await.map(drop)
 }
 
 pub(super) async fn a_silent_stream_stays_open(trial: Trial) -> Verdict {

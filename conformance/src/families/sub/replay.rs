@@ -9,9 +9,9 @@ use rand_core::RngCore as _;
 use tokio::sync::oneshot;
 
 use crate::families::arrivals::{
-    Recipient, acknowledge, in_order, in_turn, kept, stream_of, up_to, whole,
+    Recipient, acknowledge, all_of, in_order, in_turn, kept, stream_of, up_to, up_to_kept, whole,
 };
-use crate::families::turns::{Budget, Rounds, one_by_one};
+use crate::families::turns::{Budget, Rounds};
 use crate::feed::Feed;
 use crate::many::{each, volume};
 use crate::outcome::{Stop, Verdict};
@@ -52,8 +52,7 @@ async fn only_what_is_outstanding(trial: &Trial) -> Verdict {
         (&bob, 0, vec![&polled, &pending, &live]),
         (&carol, 1, vec![&failed, &pending, &to_another, &unseen, &live]),
     ] {
-        let came = up_to(&mut feeds[feed], &[&live]).await?;
-        kept([&keeping], in_order(&stream_of(party), &came, &expected))?;
+        all_of(&mut feeds[feed], [&keeping], &stream_of(party), expected).await?;
     }
     Ok(())
 }
@@ -124,13 +123,14 @@ async fn thousands_unacknowledged(trial: &Trial) -> Verdict {
         all.extend(sent.into_iter().chain(fences));
     }
 
+    keeping.lasts()?;
     let mut feed = carol.subscribe(&session);
     let first = feed.next("the first message that is outstanding").await?;
     let beside: Vec<_> = (0..20).map(|_| alice.outgoing(&session, &[&carol], "live")).collect();
     let mut later = volume(trial, beside.into_iter().map(|request| (&alice, request))).await?;
     later.push(alice.has_sent(&session, &[&carol], "last").await?);
     let mut came = vec![first];
-    came.extend(up_to(&mut feed, &[&later[later.len() - 1]]).await?);
+    came.extend(up_to_kept(&mut feed, [&keeping], &[&later[later.len() - 1]]).await?);
     let who = stream_of(&carol);
     kept([&keeping], whole(&who, &came, all.iter().chain(&later)))?;
     let later: BTreeSet<&str> = later.iter().map(|it| it.id.as_str()).collect();
@@ -252,16 +252,20 @@ async fn beside_a_long_replay(trial: &Trial) -> Verdict {
         response
     };
     let call = format!("SubscribeMessages({}), unread at first", session.id);
+    let streamed = trial.keeping_streamed();
     let mut feed = Feed::open(trial.clone(), bob.id.clone(), call, opening);
     // Headers come with the first message at the latest, and there are some.
     let _ = tokio::time::timeout(trial.pace().patience(), is_open).await;
-    let live = one_by_one(trial, &alice, 20, |turn| {
+    // It must not stay unread for so long that its deliveries may fail.
+    for turn in 0..20 {
+        if turn >= 4 && streamed.is_half_over() {
+            break;
+        }
         let to: &[&Party] = if turn % 4 == 1 { &[] } else { &[&bob] };
-        alice.outgoing(&session, to, "live")
-    })
-    .await?;
+        sent.push(alice.has_sent(&session, to, "live").await?);
+    }
     let _ = reads.send(());
-    sent.extend(live);
-    let came = up_to(&mut feed, &[&sent[sent.len() - 1]]).await?;
-    kept([&keeping], whole(&stream_of(&bob), &came, &sent))
+    let keeping = [&keeping, &streamed];
+    let came = up_to_kept(&mut feed, keeping, &[&sent[sent.len() - 1]]).await?;
+    kept(keeping, whole(&stream_of(&bob), &came, &sent))
 }

@@ -2,7 +2,7 @@
 
 use mpc_router_proto::v1::MpcMessage;
 
-use crate::families::arrivals::{acknowledge, in_order, kept, stream_of, up_to, whole};
+use crate::families::arrivals::{acknowledge, all_of, stream_of, up_to};
 use crate::families::turns::one_by_one;
 use crate::feed::Feed;
 use crate::many::volume;
@@ -53,27 +53,30 @@ async fn a_second_one(trial: &Trial, first: First) -> Verdict {
     })
     .await?;
     let expected: Vec<_> = [&before].into_iter().chain(&sent).collect();
-    let came = up_to(&mut second, &[expected[expected.len() - 1]]).await?;
-    kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &expected))?;
+    all_of(&mut second, [&keeping, &streamed], &stream_of(&bob), expected).await?;
 
     // What a router does when the first one ends must not touch the second.
     let first_feed = match first {
         First::GoesOn => Some(first_feed),
-        First::IsCancelled => None,
+        First::IsCancelled => {
+            drop(first_feed);
+            None
+        }
         First::LosesItsConnection => {
             cut.throw();
+            drop(first_feed);
             None
         }
     };
     for round in 0..2 {
+        let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
         let requests = (0..150).map(|number| {
             let to: &[&Party] = if number % 4 == 1 { &[] } else { &[&bob] };
             (&alice, alice.outgoing(&session, to, format!("{round}: message {number}")))
         });
         let mut sent = volume(trial, requests).await?;
         sent.push(alice.has_sent(&session, &[&bob], "fence").await?);
-        let came = up_to(&mut second, &[&sent[sent.len() - 1]]).await?;
-        kept([&keeping], whole(&stream_of(&bob), &came, &sent))?;
+        all_of(&mut second, [&keeping, &streamed], &stream_of(&bob), &sent).await?;
         // By then the target knows of the end.
         trial.sleep(std::time::Duration::from_millis(20)).await;
     }
@@ -90,17 +93,14 @@ async fn one_after_the_other(trial: &Trial) -> Verdict {
     for round in 0..6 {
         let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
         let mut newer = bob.subscribe(&session);
-        let came = up_to(&mut newer, &[&last]).await?;
-        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &[&last]))?;
+        all_of(&mut newer, [&keeping, &streamed], &stream_of(&bob), [&last]).await?;
         drop(feed);
         let sent = one_by_one(trial, &alice, 10, |turn| {
             let to: &[&Party] = if (turn + round).is_multiple_of(3) { &[] } else { &[&bob] };
             alice.outgoing(&session, to, "chain")
         })
         .await?;
-        let all: Vec<_> = sent.iter().collect();
-        let came = up_to(&mut newer, &[all[all.len() - 1]]).await?;
-        kept([&keeping, &streamed], in_order(&stream_of(&bob), &came, &all))?;
+        all_of(&mut newer, [&keeping, &streamed], &stream_of(&bob), &sent).await?;
         let done = [&last].into_iter().chain(&sent);
         acknowledge([&keeping, &streamed], &bob, done).await?;
         last = alice.has_sent(&session, &[&bob], "next").await?;
