@@ -10,6 +10,9 @@ use super::{Fault, Variant};
 /// How long the slower of two lanes takes, where a twist has two.
 pub(super) const LAG: Duration = Duration::from_millis(5);
 
+/// How late a hand-out may show in the status.
+const NOTED_LATE: Duration = Duration::from_millis(30);
+
 /// What a stream does next.
 #[derive(Debug)]
 pub(super) enum Next<T> {
@@ -65,6 +68,8 @@ impl State {
         if delivery.phase == Phase::Pending && !silent {
             // PND-5, STS-2, STS-3
             delivery.phase = Phase::Delivered;
+            delivery.noted_at =
+                twist.is(Variant::NotesHandOutsLate).then(|| Instant::now() + NOTED_LATE);
             if delivery.delivered_at == 0 {
                 delivery.delivered_at = now;
             }

@@ -9,6 +9,20 @@ use super::registration::ROLES;
 use super::state::{Party, State};
 use super::{Fault, Variant};
 
+/// More than what clients receive by default.
+const LONG_BYTES: usize = 5 * 1024 * 1024;
+
+/// What stands for all the parties of earlier runs.
+fn long_entry() -> RegisteredParty {
+    let channel = NotificationChannel { email: "x".repeat(LONG_BYTES), ..Default::default() };
+    RegisteredParty {
+        party_id: "of-an-earlier-run".to_owned(),
+        role: "persistent".to_owned(),
+        notification: Some(channel),
+        ..RegisteredParty::default()
+    }
+}
+
 impl State {
     /// GetRegisteredParties.
     pub(super) fn directory(
@@ -39,6 +53,12 @@ impl State {
             .collect();
         if self.has(Fault::DirectoryPageOf50) {
             parties.truncate(50);
+        }
+        if self.is(Variant::LongDirectory)
+            && !request.only_online
+            && (role.is_empty() || role == "persistent")
+        {
+            parties.push(long_entry());
         }
         if self.is(Variant::DirectoryReversed) {
             parties.reverse();

@@ -10,8 +10,16 @@ use tokio::time::{Duration, Instant};
 
 use super::delivery::{LAG, Next};
 use super::refusal::Refusal;
+use super::registration::is_plain;
 use super::state::{Listener, Published, State};
 use super::{Fault, Variant};
+
+/// The types of event that end a session.
+const ENDING: [&str; 4] =
+    ["session_completed", "session_failed", "session_cancelled", "session_expired"];
+
+/// How long a fault waits for a stream that has ended.
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Within this time a fault takes two events of a session for one.
 const DEBOUNCE: Duration = Duration::from_millis(5);
@@ -30,6 +38,7 @@ impl State {
             return Err(Refusal::invalid("there is no event"));
         };
         self.check_event(&event)?;
+        self.check_fancies(&event)?;
 
         // EVT-9: the same event again delivers nothing again.
         if let Some(known) = self.published.get(&event.event_id)
@@ -41,6 +50,9 @@ impl State {
             return Ok(PublishSessionEventResponse { success: true, subscriber_count });
         }
 
+        if self.is(Variant::EndedSessionsAreOver) {
+            self.check_end(&event)?;
+        }
         self.announce(&event);
         let filled = self.filled(event.clone());
         let subscriber_count = self.send_event(&filled);
@@ -76,6 +88,36 @@ impl State {
         if distinct.len() < event.selected_parties.len() && !self.has(Fault::SelectedTwice) {
             return Err(Refusal::invalid("a party is selected twice"));
         }
+        Ok(())
+    }
+
+    /// What some may refuse.
+    fn check_fancies(&self, event: &SessionEvent) -> Result<(), Refusal> {
+        let names = || [&event.session_id].into_iter().chain(&event.selected_parties);
+        if self.is(Variant::PlainNamesOnly) && !names().all(|name| is_plain(name)) {
+            return Err(Refusal::invalid("a name is no plain one"));
+        }
+        if !self.is(Variant::StrictEvents) {
+            return Ok(());
+        }
+        if event.threshold_t == 0 || event.threshold_n == 0 {
+            return Err(Refusal::invalid("a threshold is 0"));
+        }
+        let is_selected = |name: &String| event.selected_parties.contains(name);
+        if !event.join_tokens.keys().all(is_selected) {
+            return Err(Refusal::invalid("a join token is for a party that is not selected"));
+        }
+        Ok(())
+    }
+
+    /// A session ends for good, and only after it was announced.
+    fn check_end(&mut self, event: &SessionEvent) -> Result<(), Refusal> {
+        let ends = ENDING.contains(&event.event_type.as_str());
+        let session = self.session_mut(&event.session_id);
+        if session.ended || (ends && !session.announced) {
+            return Err(Refusal::precondition("the session is not going on"));
+        }
+        session.ended = ends;
         Ok(())
     }
 
@@ -138,6 +180,7 @@ impl State {
             } else {
                 event.selected_parties.contains(&listener.party)
                     || twist.has(Fault::EventsToEverybody)
+                    || twist.is(Variant::EventsReachEverybody)
             };
             // EVT-2
             let types = &listener.event_types;
@@ -149,7 +192,8 @@ impl State {
                 } else {
                     types.contains(&event.event_type)
                 };
-            if !(concerned && wanted) {
+            let still_there = !(listener.ended && twist.has(Fault::PublishWaitsForEnded));
+            if !(concerned && wanted && still_there) {
                 continue;
             }
             streams += 1;
@@ -174,6 +218,16 @@ impl State {
             parties.len()
         };
         i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    /// How long an event waits for streams that have ended. EVT-11: not at all.
+    pub(super) fn waits_for_ended(&self, event: Option<&SessionEvent>) -> Duration {
+        let Some(event) = event.filter(|_| self.has(Fault::PublishWaitsForEnded)) else {
+            return Duration::ZERO;
+        };
+        let ended = |it: &&Listener| it.ended && event.selected_parties.contains(&it.party);
+        let ended = self.listeners.iter().filter(ended).count();
+        A_SECOND * u32::try_from(ended).unwrap_or(u32::MAX)
     }
 
     /// Forgets the ended event streams that this event concerns, and tells whether there were any.
@@ -231,7 +285,10 @@ impl State {
 
     /// EVT-11: a stream that has ended is forgotten.
     pub(super) fn stop_listening(&mut self, id: u64) {
-        if self.has(Fault::EndedListenersCounted) || self.has(Fault::EndedListenerFailsPublish) {
+        let keeps = self.has(Fault::EndedListenersCounted)
+            || self.has(Fault::EndedListenerFailsPublish)
+            || self.has(Fault::PublishWaitsForEnded);
+        if keeps {
             if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id) {
                 listener.ended = true;
             }

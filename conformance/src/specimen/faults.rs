@@ -162,6 +162,8 @@ faults! {
         "The count is made by a query with LIMIT 100."
     OnlineForHalfTheTimeout "online-for-half-the-timeout" kills "HB-5":
         "The time-out is halved once by the config loader and once by the sweep, to be on the safe side."
+    OnlineForFourFifths "online-for-four-fifths" kills "HB-5":
+        "A fifth is taken off the time-out, so that it is over before the client's own one."
     OfflineUntilFirstHeartbeat "offline-until-first-heartbeat" kills "HB-5":
         "Only heartbeats set `last_seen`, so a party that has just registered counts as offline."
     NeverOffline "never-offline" kills "HB-6":
@@ -180,6 +182,8 @@ faults! {
         "`last_seen_at` is stored in a column of seconds, so it is older than the heartbeat's answer."
     LastSeenReset "last-seen-reset" kills "HB-9":
         "Registering again resets `last_seen_at` to `registered_at`."
+    SubscribingResetsLastSeen "subscribing-resets-last-seen" kills "HB-9":
+        "Subscribing loads the party's row into a cache, and `last_seen_at` with it as it was registered."
     EventStreamKeepsOnline "event-stream-keeps-online" kills "HB-10":
         "An open event stream counts as a sign of life for as long as the socket is open."
     OfflineDropsMailbox "offline-drops-mailbox" kills "HB-11":
@@ -282,6 +286,8 @@ faults! {
         "On subscribing, the queue of unicasts is replayed first, then the log of broadcasts."
     ReplaysNewestFirst "replays-newest-first" kills "ORD-3":
         "The replay query orders by time, descending, as the console wants it."
+    HandedOutReplayedLast "handed-out-replayed-last" kills "ORD-3":
+        "On subscribing, what was never handed out comes first, and then what was but is not acknowledged."
     LiveBeforeReplay "live-before-replay" kills "ORD-3":
         "The replay is loaded in the background, so what comes live is sent before it."
     LanePerSender "lane-per-sender" kills "ORD-4":
@@ -327,6 +333,8 @@ faults! {
         "The first stream of a party stays the registered one until its socket times out."
     SubscriptionsShareMessages "subscriptions-share-messages" kills "SUB-5":
         "Streams of one party are competing consumers of one queue."
+    FirstEndSilencesSecond "first-end-silences-second" kills "SUB-5":
+        "Streams are registered by party, so the end of the first one takes the second off the register."
     EmptySubscriberAccepted "empty-subscriber-accepted" kills "SUB-6":
         "A stream for the empty party opens and stays silent for ever."
     EmptySubscriberEndsQuietly "empty-subscriber-ends-quietly" kills "SUB-6":
@@ -555,6 +563,8 @@ faults! {
         "Ended event streams are cleaned up by a sweep that runs once an hour."
     EndedListenerFailsPublish "ended-listener-fails-publish" kills "EVT-11":
         "Sending to a stream that has ended is an error, and publishing returns it."
+    PublishWaitsForEnded "publish-waits-for-ended" kills "EVT-11":
+        "Streams that have ended are not counted, but each is still sent to, with a time-out of a second."
     EventsToEverybody "events-to-everybody" kills "EVT-12":
         "Events go to all subscribers, and clients are trusted to drop what does not concern them."
 }

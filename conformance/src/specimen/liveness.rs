@@ -149,6 +149,9 @@ impl State {
         if self.has(Fault::OnlineForHalfTheTimeout) {
             timeout /= 2;
         }
+        if self.has(Fault::OnlineForFourFifths) {
+            timeout = timeout * 4 / 5;
+        }
         if self.has(Fault::OfflineAfterTwiceTheTimeout) {
             timeout *= 2;
         }

@@ -46,6 +46,10 @@ impl Refusal {
         Self::new(Code::AlreadyExists, text)
     }
 
+    pub(super) fn unavailable(text: &'static str) -> Self {
+        Self::new(Code::Unavailable, text)
+    }
+
     pub(super) fn internal(text: &'static str) -> Self {
         Self::new(Code::Internal, text)
     }

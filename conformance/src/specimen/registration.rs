@@ -10,6 +10,11 @@ use super::{Fault, Variant};
 /// What a party can be. Letter case matters.
 pub(super) const ROLES: [&str; 3] = ["persistent", "delegate", "temporary"];
 
+/// Whether a name is one for those who take no other.
+pub(super) fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 impl State {
     /// RegisterParty.
     pub(super) fn register(
@@ -23,6 +28,9 @@ impl State {
                 self.enter(name, request.party_role, request.notification);
             }
             return Err(Refusal::invalid("party_id is empty"));
+        }
+        if self.is(Variant::PlainNamesOnly) && !is_plain(&name) {
+            return Err(Refusal::invalid("party_id is no plain name"));
         }
         // REG-1, REG-3
         let Some(role) = self.role(&request.party_role) else {

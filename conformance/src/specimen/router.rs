@@ -147,7 +147,12 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<PublishSessionEventRequest>,
     ) -> Result<Response<PublishSessionEventResponse>, Status> {
-        let result = self.lock().publish(request.into_inner().event);
+        let event = request.into_inner().event;
+        let waits = self.lock().waits_for_ended(event.as_ref());
+        if !waits.is_zero() {
+            sleep(waits).await;
+        }
+        let result = self.lock().publish(event);
         self.take_time().await;
         answer(result, &self.twist).map(Response::new)
     }

@@ -8,6 +8,9 @@ use super::refusal::Refusal;
 use super::state::{Session, State};
 use super::{Fault, Variant};
 
+/// Messages of one session that are a load to who sheds it.
+const LOAD: usize = 600;
+
 /// What was the case when a call arrived. The right specimen does not ask: it decides everything
 /// at one moment.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ impl State {
         }
         self.check_payload(&mut request)?;
         self.check_session(&request)?;
+        self.check_load(&request)?;
 
         let addressed = self.address(&request);
         if let Some(refusal) = addressed.refusal {
@@ -120,6 +124,19 @@ impl State {
         Ok(())
     }
 
+    /// FLW-3: under load a call may be refused, and the next one accepted.
+    fn check_load(&mut self, request: &RouteMessageRequest) -> Result<(), Refusal> {
+        let accepted = self.session(&request.session_id).map_or(0, |session| session.accepted);
+        if !self.is(Variant::ShedsLoad) || accepted < LOAD || self.tally.shed == 2 {
+            return Ok(());
+        }
+        self.tally.shed += 1;
+        Err(match self.tally.shed {
+            1 => Refusal::exhausted("too many messages are outstanding"),
+            _ => Refusal::unavailable("too many calls are under way"),
+        })
+    }
+
     /// Finds the recipients: RTE-1, RTE-2, RTE-3.
     fn address(&self, request: &RouteMessageRequest) -> Addressed {
         let sender = &request.from_party;
@@ -184,6 +201,9 @@ impl State {
     }
 
     fn check_recipient(&self, session: &Session, sender: &str, name: &str) -> Result<(), Refusal> {
+        if self.is(Variant::TakesEveryRecipient) {
+            return Ok(());
+        }
         if name.is_empty() {
             return Err(Refusal::invalid("a recipient's name is empty"));
         }

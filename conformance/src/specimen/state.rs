@@ -39,7 +39,7 @@ pub(super) struct State {
     /// What was published under an `event_id` of the publisher's own.
     pub(super) published: BTreeMap<String, Published>,
     pub(super) streams_opened: u64,
-    /// What only some faults count.
+    /// What only some twists count.
     pub(super) tally: Tally,
 }
 
@@ -72,6 +72,8 @@ pub(super) struct Session {
     /// The `selected_parties` of its newest announcement that has any.
     pub(super) members: Vec<String>,
     pub(super) announced: bool,
+    /// An event has ended it.
+    pub(super) ended: bool,
     /// Outstanding deliveries, by recipient.
     pub(super) mailboxes: BTreeMap<String, BTreeSet<Number>>,
     /// The newest message's `created_at`, and how many bytes have that same one.
@@ -117,7 +119,9 @@ pub(super) struct Delivery {
     pub(super) retries: u32,
     /// How often a poll was answered with it.
     pub(super) polls: u32,
-    /// What only twists ask for, from here on: a stream has handed it out.
+    /// What only twists ask for, from here on: when its status says that it was handed out.
+    pub(super) noted_at: Option<Instant>,
+    /// A stream has handed it out.
     pub(super) streamed: bool,
     /// It failed by time-out or expiry.
     pub(super) timed_out: bool,
@@ -195,10 +199,11 @@ pub(super) struct Published {
     pub(super) subscriber_count: i32,
 }
 
-/// Counters that only faults read.
+/// Counters that only twists read.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) heartbeats: u64,
+    pub(super) shed: u64,
     pub(super) acknowledgements: u64,
 }
 
@@ -314,6 +319,7 @@ impl Delivery {
             acknowledged_at: 0,
             retries: 0,
             polls: 0,
+            noted_at: None,
             streamed: false,
             timed_out: false,
             acknowledging: false,

@@ -3,6 +3,7 @@
 use mpc_router_proto::v1::{
     GetMessageStatusRequest, GetMessageStatusResponse, MessageDeliveryStatus,
 };
+use tokio::time::Instant;
 
 use super::refusal::Refusal;
 use super::state::{Delivery, Message, Phase, State};
@@ -73,7 +74,9 @@ impl State {
 
     /// STS-2, STS-3, STS-4
     fn entry_of(&self, message: &Message, delivery: &Delivery) -> MessageDeliveryStatus {
-        let mut delivered_at = delivery.delivered_at;
+        let is_unnoted = delivery.phase == Phase::Delivered
+            && delivery.noted_at.is_some_and(|at| Instant::now() < at);
+        let mut delivered_at = if is_unnoted { 0 } else { delivery.delivered_at };
         if self.has(Fault::PendingHasDeliveryTime) && delivered_at == 0 {
             delivered_at = message.content.created_at;
         }
@@ -82,6 +85,7 @@ impl State {
             acknowledged_at = delivered_at;
         }
         let status = match delivery.phase {
+            _ if is_unnoted => "pending",
             Phase::Pending => "pending",
             Phase::Delivered => "delivered",
             Phase::Acknowledged if self.has(Fault::AcknowledgedCalledAcked) => "acked",

@@ -44,6 +44,13 @@ impl State {
             }
         }
         self.heard(party);
+        // HB-9
+        let key = self.party_key(party);
+        if self.has(Fault::SubscribingResetsLastSeen)
+            && let Some(party) = self.parties.get_mut(&key)
+        {
+            party.last_seen_at = party.registered_at;
+        }
         self.count_missed_attempts(request);
         self.supersede(request);
         self.end_instant(&request.session_id);
@@ -131,6 +138,10 @@ impl State {
         if self.has(Fault::ReplaySortedByRound) {
             numbers.sort_by_key(|number| content(number).round_number);
         }
+        if self.has(Fault::HandedOutReplayedLast) {
+            let phase = |number: &Number| self.messages[*number].delivery(party).map(|it| it.phase);
+            numbers.sort_by_key(|number| phase(number) != Some(Phase::Pending));
+        }
         if self.has(Fault::ReplaysUnicastsFirst) {
             numbers.sort_by_key(|number| content(number).is_broadcast);
         }
@@ -174,6 +185,12 @@ impl State {
                     delivery.phase = Phase::Pending;
                     delivery.delivered_at = 0;
                 }
+            }
+        }
+        // SUB-5: the others go on.
+        if self.has(Fault::FirstEndSilencesSecond) {
+            for stream in &mut self.subscriptions {
+                stream.superseded |= stream.party == ended.party && stream.session == ended.session;
             }
         }
         // One of the others may be the newest now: its attempts begin again.

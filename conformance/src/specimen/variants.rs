@@ -169,6 +169,22 @@ variants! {
         "`success = false` on a delivery that failed by time-out or expiry is rejected."
     LonelyStatusUnknown "lonely-status-unknown" warns [] lacks []:
         "A broadcast that had nobody to go to has no status."
+    EventsReachEverybody "events-reach-everybody" warns ["EVT-12"] lacks []:
+        "Events go to all subscribers, selected or not, which breaks a SHOULD only."
+    NotesHandOutsLate "notes-hand-outs-late" warns [] lacks []:
+        "The status of a delivery says 30 ms late that it was handed out, as it is written in batches."
+    PlainNamesOnly "plain-names-only" warns [] lacks []:
+        "Names of parties and sessions with white space or letters beyond ASCII are refused."
+    StrictEvents "strict-events" warns [] lacks []:
+        "Events with a threshold of 0, or with a join token for a party that is not selected, are refused."
+    ShedsLoad "sheds-load" warns [] lacks []:
+        "In a session of hundreds of messages two calls are refused for lack of resources, as under load."
+    LongDirectory "long-directory" warns [] lacks []:
+        "The directory lists a party of earlier runs as well, and is longer than 4 MiB by it."
+    TakesEveryRecipient "takes-every-recipient" warns ["RTE-13"] lacks []:
+        "Whoever is named is a recipient: the sender itself, a party that nobody knows, the empty name."
+    EndedSessionsAreOver "ended-sessions-are-over" warns [] lacks []:
+        "Events of a session that has ended are refused, and so is one that ends what was never announced."
     EmptyChannelShown "empty-channel-shown" warns [] lacks []:
         "A party without a notification channel is listed with an empty one."
 }

@@ -77,6 +77,8 @@ impl World {
         self.publish(SessionEvent {
             event_type: "session_started".to_owned(),
             session_id: session.to_owned(),
+            threshold_n: 1,
+            threshold_t: 1,
             selected_parties: names(members),
             ..SessionEvent::default()
         })
@@ -118,7 +120,8 @@ impl World {
         only_online: bool,
     ) -> Result<GetRegisteredPartiesResponse, Rejected> {
         let request = GetRegisteredPartiesRequest { role_filter: role.to_owned(), only_online };
-        accepted(self.client.clone().get_registered_parties(request).await, |_| true)
+        let mut client = self.client.clone().max_decoding_message_size(usize::MAX);
+        accepted(client.get_registered_parties(request).await, |_| true)
     }
 
     pub(super) async fn send(&self, request: RouteMessageRequest) -> Result<String, Rejected> {

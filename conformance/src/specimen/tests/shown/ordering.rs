@@ -50,6 +50,10 @@ pub(super) async fn ordering(twist: Twist) -> Story {
         world.route("s", "a", &["d"], text).await.unwrap();
     }
     story.polled("d", &world.poll("s", "d", 0).await);
+    world.route("s", "a", &["d"], "7").await.unwrap();
+    let mut d = world.open("s", "d").await.unwrap();
+    story.stream("d replayed", &mut d).await;
+    drop(d);
 
     // Questions and answers: who hears both hears the question first.
     world.announce("u", &["a", "b", "c"]).await;

@@ -134,6 +134,8 @@ pub(super) async fn heartbeats(twist: Twist) -> Story {
     }
     register(&mut story, &world, "a", "persistent", None).await;
     list(&mut story, &world, "", false).await;
+    drop(world.open("r", "b").await);
+    list(&mut story, &world, "", false).await;
     story.polled("b", &world.poll("s", "b", 0).await);
     story.polled("d", &world.poll("r", "d", 0).await);
     story.events("d", &mut events).await;

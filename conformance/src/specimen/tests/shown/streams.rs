@@ -38,7 +38,11 @@ pub(super) async fn subscriptions(twist: Twist) -> Story {
         world.route("s", "a", &["b"], text).await.unwrap();
     }
     story.stream("b second", &mut second).await;
-    drop((b, second));
+    drop(b);
+    sleep(QUIET).await;
+    world.route("s", "a", &["b"], "6").await.unwrap();
+    story.stream("b second, alone", &mut second).await;
+    drop(second);
     sleep(QUIET).await;
     let polled = world.poll("s", "b", 0).await.unwrap();
     for message in &polled {
