@@ -219,11 +219,14 @@ impl Coordinator {
             (Purpose::Discover, _) => {}
             (Purpose::Publish { session: name, end }, result) => {
                 // Whoever does not hear the end from the router hears it otherwise.
-                if let (Err(why), false) = (result, end)
-                    && let Some(session) = self.sessions.get_mut(&name)
-                {
-                    let why = format!("the router refused its announcement: {why}");
-                    session.failure.get_or_insert(why);
+                if let (false, Some(session)) = (end, self.sessions.get_mut(&name)) {
+                    match result {
+                        Ok(_) => session.announced = true,
+                        Err(why) => {
+                            let why = format!("the router refused its announcement: {why}");
+                            session.failure.get_or_insert(why);
+                        }
+                    }
                 }
                 self.publish(&name, now);
             }
@@ -413,11 +416,14 @@ impl Coordinator {
                 Some(Stage::Ended(false, now + PARTING_MS))
             }
             Stage::Created => {
-                // Visitors may come later: what is sent to them meanwhile waits for them (SUB-1).
+                // Visitors may come later: what is sent to them meanwhile waits for them (SUB-1). They
+                // are also told otherwise, and must not speak in a session that the router does not
+                // know yet (RTE-3): where all are visitors, nobody's joining shows that it does.
                 let resident =
                     |number: &u16| self.roster.get(*number).is_some_and(|m| m.is_resident());
                 let mut residents = members.iter().filter(|member| resident(member));
-                residents.all(|member| session.joined.contains(member)).then_some(Stage::Started)
+                let joined = residents.all(|member| session.joined.contains(member));
+                (session.announced && joined).then_some(Stage::Started)
             }
             Stage::Started if all(&session.finished) => Some(Stage::Ended(true, now + PARTING_MS)),
             Stage::Started => {

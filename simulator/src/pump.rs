@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) deaf: bool,
     /// What was acknowledged is handed out again by the next stream or poll.
     pub(crate) forgetful: bool,
+    /// The next call that announces something is lost on its way, and has to be made again.
+    pub(crate) loses_announcement: bool,
     /// When the router goes away for good.
     pub(crate) dies_at: Option<Millis>,
     /// When somebody stops the ceremony.
@@ -55,6 +57,8 @@ pub(crate) struct World {
     /// What is on its way.
     flying: Vec<Flying>,
     registered: BTreeSet<u16>,
+    /// The sessions it knows; in others it routes nothing, as it may.
+    announced: BTreeSet<String>,
     streams: BTreeMap<(u16, StreamId), Stream>,
     /// Every delivery: to whom, what, and whether it is acknowledged.
     deliveries: Vec<(u16, MpcMessage, bool)>,
@@ -92,6 +96,7 @@ impl World {
             event_fault: None,
             deaf: false,
             forgetful: false,
+            loses_announcement: false,
             dies_at: None,
             interrupt_at: None,
             weather,
@@ -102,6 +107,7 @@ impl World {
             now: 1_000_000,
             flying: Vec::new(),
             registered: BTreeSet::new(),
+            announced: BTreeSet::new(),
             streams: BTreeMap::new(),
             deliveries: Vec::new(),
             keys: BTreeMap::new(),
@@ -225,6 +231,9 @@ impl World {
                 let unknown = || Err(CallError::Unknown("the connection was lost".into()));
                 let reply = if self.dies_at.is_some_and(|at| at <= self.now) {
                     Err(CallError::Unreachable("connection refused".into()))
+                } else if self.loses_announcement && matches!(call, Call::Publish(_)) {
+                    self.loses_announcement = false;
+                    unknown()
                 } else if self.chance(self.weather.lost_calls) {
                     if self.chance(50) {
                         let _ = self.answer(who, call);
@@ -293,12 +302,16 @@ impl World {
                 if let Some(fault) = &mut self.event_fault {
                     fault(&mut event);
                 }
+                self.announced.insert(event.session_id.clone());
                 for ((who, id), stream) in &self.streams {
                     if matches!(stream, Stream::Events { .. }) {
                         self.flying.push(Flying::Event(*who, *id, event.clone()));
                     }
                 }
                 Ok(Reply::Done)
+            }
+            Call::Route(request, _) if !self.announced.contains(&request.session_id) => {
+                Err(CallError::Refused("no such session was announced".into()))
             }
             Call::Route(request, key) => Ok(Reply::Routed(self.route(who, request, key))),
             Call::Poll(request) => {

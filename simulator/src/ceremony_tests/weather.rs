@@ -112,6 +112,18 @@ size = 64
     assert_passed(&World::new(&plan, STORM).run());
 }
 
+/// Visitors are sent for past the router, and can be there before it knows of their session.
+#[test]
+fn visitors_among_themselves_begin_when_the_router_knows_their_session() {
+    let mut world = World::new(&flow_plan("gg18-sign", 5, 3, 1), Weather::default());
+    world.loses_announcement = true;
+    let report = world.run();
+    assert_passed(&report);
+    let finished = report.parties.iter().filter(|party| !party.finished.is_empty());
+    let finished: Vec<_> = finished.map(|party| party.id.as_str()).collect();
+    assert_eq!(finished, ["x-p3", "x-p4", "x-p5"], "a delegate, a temporary party, a poller");
+}
+
 #[test]
 fn when_a_party_vanishes_the_others_know_that_it_failed() {
     let habits = |number| Habits { vanish_after: (number == 4).then_some(2), ..Habits::default() };

@@ -14,6 +14,8 @@ pub(super) struct Session {
     pub(super) agenda: Agenda,
     pub(super) expires_at: i64,
     pub(super) stage: Stage,
+    /// Whether the router took an announcement of it.
+    pub(super) announced: bool,
     /// When to announce again.
     pub(super) announce_at: Option<Millis>,
     pub(super) joined: BTreeSet<u16>,
@@ -53,6 +55,7 @@ impl Session {
             agenda,
             expires_at,
             stage: Stage::Created,
+            announced: false,
             announce_at: None,
             joined: BTreeSet::new(),
             started: BTreeSet::new(),

@@ -57,7 +57,7 @@ async fn quiet_is_one_line_and_json_is_a_report() {
     let path = json.to_str().unwrap();
     let flow = ["ceremony", "--flow", "gg18-sign", "-q", "--deadline", "10m", "--target", &target];
     let out = run(&[&flow[..], &["--json", path]].concat()).await;
-    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert_eq!(out.status.code(), Some(0), "{}{}", text(&out.stdout), text(&out.stderr));
     assert_eq!(text(&out.stdout), "verified: flow of gg18-sign, 12 of 12 checks pass\n");
     assert_eq!(text(&out.stderr), "");
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
