@@ -228,6 +228,10 @@ pub async fn run_with<T: Wire>(
                 Some(Ok(party)) => parties.push(party),
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                 None => break,
+            },
+            () = &mut stop, if !stopped => {
+                stopped = true;
+                over.send_replace(Some(Instant::now()));
             }
         }
     }

@@ -398,7 +398,9 @@ impl Coordinator {
         }
         if let Some(failed) = sessions.clone().find(|session| done(false)(session)) {
             let why = failed.failure.clone().unwrap_or_default();
-            self.ending.get_or_insert(Ending::Failed(why));
+            self.give_up(Ending::Failed(why));
+        } else if self.ending.is_some() {
+            // It was stopped while the parties of this step were parting.
             self.phase = Phase::Over;
         } else {
             self.begin_step(self.step + 1, now);

@@ -6,6 +6,7 @@ use super::*;
 use crate::party::Habits;
 use crate::protocol::Output;
 use crate::pump::{Weather, World};
+use crate::record::{Deed, Record};
 use crate::report::Ended;
 use crate::verdict::Item;
 
@@ -156,6 +157,23 @@ fn an_interrupted_ceremony_ends_with_everybody_told() {
     });
     assert_eq!(report.ended, Ended::Interrupted);
     assert!(!report.passed());
+}
+
+#[test]
+fn an_interrupt_while_parties_part_lets_no_other_session_begin() {
+    let is = |record: &Record, what: Deed| record.deed == what;
+    let closed = World::new(&plan(5, 3, 1), Weather::default()).run_for(|remains| {
+        let closed = |record: &&Record| is(record, Deed::Closed("x-keygen".into()));
+        remains.records.iter().find(closed).unwrap().at
+    });
+    let mut world = World::new(&plan(5, 3, 1), Weather::default());
+    world.interrupt_at = Some(closed - 1);
+    let report = world.run_for(|remains| {
+        let joined = |record: &Record| is(record, Deed::Joined("x-sign-1".into()));
+        assert!(!remains.records.iter().any(joined));
+        remains.report()
+    });
+    assert_eq!(report.ended, Ended::Interrupted);
 }
 
 #[test]

@@ -198,3 +198,27 @@ async fn when_it_is_stopped_everybody_is_told() {
     assert_eq!(failed, 5);
     assert_eq!(*events.lock().unwrap(), ["session_created", "session_started", "session_failed"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_acknowledgements_can_be_stopped() {
+    let hooks =
+        Hooks { loses_reply: Arc::new(|name, _| name == "AcknowledgeMessage"), ..Hooks::default() };
+    let service = Meddler::service(hooks);
+    let parting = Arc::new(tokio::sync::Notify::new());
+    let stop = Arc::clone(&parting);
+    let plan = plan();
+    let report = ceremony::run_until(
+        move |_| service.clone(),
+        &plan,
+        |news| {
+            if let What::Phase("parting") = news.what {
+                parting.notify_one();
+            }
+        },
+        async move { stop.notified().await },
+    );
+    let report = report.await.unwrap();
+    assert!(!report.passed());
+    let parting = report.phases.iter().find(|phase| phase.name == "parting").unwrap();
+    assert!(parting.milliseconds < 1_000, "it does not wait for the deadline: {parting:?}");
+}
