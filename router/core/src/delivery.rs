@@ -25,6 +25,8 @@ pub enum DeliveryEvent {
     Taken,
     /// The recipient acknowledges with `success = false`.
     Refused,
+    /// The router gives up on it: no answer came however often it was sent, or it expired.
+    GivenUp,
 }
 
 /// What an event does to a delivery.
@@ -44,7 +46,7 @@ impl DeliveryState {
 
     /// What `event` does in this state.
     pub fn on(self, event: DeliveryEvent) -> Transition {
-        use DeliveryEvent::{HandedOut, Refused, Taken};
+        use DeliveryEvent::{GivenUp, HandedOut, Refused, Taken};
         use DeliveryState::{Acknowledged, Delivered, Failed, Pending};
         // STS-5: every `To` leads forward.
         match (self, event) {
@@ -52,21 +54,24 @@ impl DeliveryState {
             // ACK-8: the doubt about what was handed out is the router's, not the party's.
             (Pending, Taken) => Transition::To(Acknowledged),
             (Pending, Refused) => Transition::To(Failed),
+            // EXP-1.
+            (Pending, GivenUp) => Transition::To(Failed),
             // STS-8: handed out again is not delivered again.
             (Delivered, HandedOut) => Transition::Stays,
             // ACK-1.
             (Delivered, Taken) => Transition::To(Acknowledged),
             // ACK-3.
             (Delivered, Refused) => Transition::To(Failed),
+            // RED-4, EXP-1.
+            (Delivered, GivenUp) => Transition::To(Failed),
             // ACK-2: saying it again changes nothing.
             (Acknowledged, Taken) => Transition::Stays,
             (Failed, Refused) => Transition::Stays,
             // ACK-4: a terminal state stays.
             (Acknowledged, Refused) => Transition::Contradicts,
             (Failed, Taken) => Transition::Contradicts,
-            // A hand-out that was under way when the acknowledgement came.
-            (Acknowledged, HandedOut) => Transition::Stays,
-            (Failed, HandedOut) => Transition::Stays,
+            // A hand-out that was under way when the acknowledgement came, or a timer.
+            (Acknowledged | Failed, HandedOut | GivenUp) => Transition::Stays,
         }
     }
 
@@ -81,7 +86,7 @@ impl DeliveryState {
 
 impl DeliveryEvent {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::HandedOut, Self::Taken, Self::Refused];
+    pub const ALL: [Self; 4] = [Self::HandedOut, Self::Taken, Self::Refused, Self::GivenUp];
 
     pub(crate) fn acknowledged(success: bool) -> Self {
         if success { Self::Taken } else { Self::Refused }
@@ -130,6 +135,7 @@ impl Delivery {
             match event {
                 DeliveryEvent::HandedOut => self.delivered_at = at,
                 DeliveryEvent::Taken | DeliveryEvent::Refused => self.acknowledged_at = at,
+                DeliveryEvent::GivenUp => {}
             }
         }
         transition

@@ -35,6 +35,8 @@ pub(crate) struct Ledger {
     indexes: BTreeMap<PartyId, MailboxIndex>,
     mailboxes: Vec<Mailbox>,
     latest: Latest,
+    /// No older message has an open delivery.
+    oldest_open: MessageNumber,
 }
 
 /// A message that was accepted.
@@ -104,10 +106,24 @@ impl Ledger {
                     self.enter(position, accepted, &to);
                 }
             }
-            Record::Delivered { recipient, messages, at } => {
+            Record::Delivered { recipient, messages, again, at } => {
+                for (message, times) in again {
+                    if let Some((number, slot)) = self.delivery(message, recipient) {
+                        let message = &mut self.messages[number.0 as usize];
+                        let delivery = &mut message.deliveries[slot as usize];
+                        delivery.retry_count = delivery.retry_count.max(*times);
+                    }
+                }
                 for message in messages {
                     if let Some((number, slot)) = self.delivery(message, recipient) {
                         self.handle(number, slot, DeliveryEvent::HandedOut, *at);
+                    }
+                }
+            }
+            Record::GivenUp { deliveries, at } => {
+                for (message, party) in deliveries {
+                    if let Some((number, slot)) = self.delivery(message, party) {
+                        self.handle(number, slot, DeliveryEvent::GivenUp, *at);
                     }
                 }
             }
@@ -140,6 +156,25 @@ impl Ledger {
             deliveries: to.iter().copied().map(Delivery::pending).collect(),
             open: to.len(),
         });
+        self.pass_over_closed();
+    }
+
+    /// Counts that a delivery is sent again. Tells how often that was by now.
+    pub(crate) fn send_again(&mut self, number: MessageNumber, slot: u32) -> u32 {
+        let delivery = &mut self.messages[number.0 as usize].deliveries[slot as usize];
+        delivery.retry_count += 1;
+        delivery.retry_count
+    }
+
+    /// The oldest message that is outstanding for anybody.
+    pub(crate) fn oldest_open(&self) -> Option<MessageNumber> {
+        (self.oldest_open < self.next_number()).then_some(self.oldest_open)
+    }
+
+    fn pass_over_closed(&mut self) {
+        while self.messages.get(self.oldest_open.0 as usize).is_some_and(|it| it.open == 0) {
+            self.oldest_open.0 += 1;
+        }
     }
 
     /// Lets something happen to a delivery. When the last one of a message is terminal, its content
@@ -162,6 +197,7 @@ impl Ledger {
             message.open -= 1;
             if message.open == 0 {
                 message.content = Content::default();
+                self.pass_over_closed();
             }
         }
         transition
@@ -308,6 +344,8 @@ impl Ledger {
             assert_eq!(message.open, open);
             assert!(open > 0 || message.content.is_empty(), "no content without a recipient");
         }
+        let oldest_open = self.messages.iter().position(|message| message.open > 0);
+        assert_eq!(self.oldest_open.0 as usize, oldest_open.unwrap_or(self.messages.len()));
         let held: Vec<_> = self.mailboxes.iter().map(Mailbox::outstanding).collect();
         assert_eq!(held, outstanding, "a mailbox holds what is outstanding and nothing else");
     }

@@ -50,6 +50,7 @@ mod record;
 mod session;
 mod streams;
 mod time;
+mod timers;
 
 pub use budget::Budget;
 pub use content::Content;

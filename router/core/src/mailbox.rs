@@ -25,6 +25,13 @@ pub(crate) struct Entry {
     open: bool,
 }
 
+impl Entry {
+    /// The `slot`-th delivery of message `number`.
+    pub(crate) fn of(number: MessageNumber, slot: u32) -> Self {
+        Self { number, slot, open: true }
+    }
+}
+
 impl Mailbox {
     /// Below this many gaps, closing does not tidy up.
     const GAPS_KEPT: usize = 32;
@@ -45,7 +52,7 @@ impl Mailbox {
 
     /// Adds a delivery of a message newer than all in here.
     pub(crate) fn push(&mut self, number: MessageNumber, slot: u32) {
-        self.entries.push_back(Entry { number, slot, open: true });
+        self.entries.push_back(Entry::of(number, slot));
         self.open += 1;
     }
 

@@ -22,13 +22,22 @@ pub enum Record {
         /// What the recipients get.
         content: Content,
     },
-    /// Messages were handed to a recipient for the first time. Losing this record is no harm: they
-    /// are handed out once more.
+    /// Messages were handed to a recipient. Losing this record is no harm: they are handed out once
+    /// more.
     Delivered {
         /// The recipient.
         recipient: PartyId,
-        /// The messages, oldest first.
+        /// The messages that it got for the first time, oldest first.
         messages: Vec<MessageId>,
+        /// Those that were sent again because no answer came in time, and how often by now.
+        again: Vec<(MessageId, u32)>,
+        /// When.
+        at: Millis,
+    },
+    /// Deliveries were given up: no answer came, or they expired.
+    GivenUp {
+        /// Which message for whom.
+        deliveries: Vec<(MessageId, PartyId)>,
         /// When.
         at: Millis,
     },
@@ -54,10 +63,13 @@ pub enum Record {
 
 impl Record {
     /// Whether a reply has to wait until this record is committed. What was delivered may fall back
-    /// to pending in a crash (DUR-6), so nobody waits for that.
+    /// to pending in a crash, and its retries be forgotten (DUR-6), so nobody waits for that.
     pub fn is_binding(&self) -> bool {
         match self {
-            Self::Routed { .. } | Self::Acknowledged { .. } | Self::Announced { .. } => true,
+            Self::Routed { .. }
+            | Self::GivenUp { .. }
+            | Self::Acknowledged { .. }
+            | Self::Announced { .. } => true,
             Self::Delivered { .. } => false,
         }
     }

@@ -6,6 +6,7 @@ mod announce;
 mod hand_out;
 mod route;
 mod status;
+mod timeout;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use status::{DeliveryStatus, MessageStatus, StatusError};
 use crate::ledger::{Ledger, MessageNumber};
 use crate::mailbox::Entry;
 use crate::streams::Streams;
+use crate::timers::AckTimers;
 use crate::{Announcement, PartyId, Position, Record, StreamId};
 
 /// What a session allows.
@@ -27,12 +29,24 @@ pub struct Policy {
     /// How many bytes of content share one `created_at` at most; a larger message has one for
     /// itself. A poll's answer has to have room for this many bytes and one message more (PND-4).
     pub millisecond_bytes: usize,
+    /// How long after it was sent on a stream a message is sent again, if no answer comes, in
+    /// milliseconds (RED-1).
+    pub ack_timeout: i64,
+    /// How often it is sent again before it is given up (RED-4).
+    pub max_retries: u32,
+    /// How long a delivery may be outstanding, in milliseconds (EXP-1).
+    pub message_ttl: i64,
 }
 
 impl Default for Policy {
-    /// 1 MiB.
+    /// 1 MiB; 5 s, five times; 24 h.
     fn default() -> Self {
-        Self { millisecond_bytes: 1 << 20 }
+        Self {
+            millisecond_bytes: 1 << 20,
+            ack_timeout: 5_000,
+            max_retries: 5,
+            message_ttl: 24 * 60 * 60 * 1_000,
+        }
     }
 }
 
@@ -83,6 +97,7 @@ pub struct Session {
     policy: Policy,
     ledger: Ledger,
     streams: Streams,
+    timers: AckTimers,
     broadcasts: BTreeMap<PartyId, route::Addressees>,
     effects: VecDeque<Effect>,
     /// The last record appended.
@@ -116,6 +131,7 @@ impl Session {
             policy,
             ledger: Ledger::default(),
             streams: Streams::default(),
+            timers: AckTimers::default(),
             broadcasts: BTreeMap::new(),
             effects: VecDeque::new(),
             appended: Position::default(),
@@ -224,6 +240,7 @@ impl Session {
     pub fn assert_invariants(&self) {
         self.ledger.assert_invariants();
         self.streams.assert_invariants(&self.ledger);
+        self.timers.assert_invariants();
         assert!(self.committed <= self.appended && self.bound <= self.appended);
         assert!(self.visible <= self.ledger.next_number());
         assert!(self.unseen.iter().is_sorted_by_key(|(position, _)| *position));
@@ -288,6 +305,7 @@ impl Session {
     /// acknowledged is outstanding still (SUB-3).
     pub fn handle_unsubscribe(&mut self, stream: StreamId) {
         self.streams.close(stream);
+        self.trim_timers();
         self.check();
     }
 }

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::ledger::{Ledger, MailboxIndex, MessageNumber};
+use crate::mailbox::Entry;
 use crate::{PartyId, StreamId};
 
 /// The open message streams of a session: at most one a party.
@@ -24,6 +25,10 @@ struct Stream {
     mailbox: Option<MailboxIndex>,
     /// Everything older was handed out on this stream.
     next: MessageNumber,
+    /// What is to be handed out on it again, before anything else.
+    again: VecDeque<Entry>,
+    /// What was handed out on it and may still be held back by flow control.
+    sent: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +58,9 @@ impl Streams {
         if let Some(mailbox) = mailbox {
             self.seats[mailbox.get()] = Some(Seat { stream, idle: false });
         }
-        self.open.insert(stream, Stream { party, mailbox, next: MessageNumber::default() });
+        let next = MessageNumber::default();
+        let (again, sent) = (VecDeque::new(), Vec::new());
+        self.open.insert(stream, Stream { party, mailbox, next, again, sent });
         superseded
     }
 
@@ -89,20 +96,47 @@ impl Streams {
         Some(stream.mailbox.map(|mailbox| (mailbox, stream.next)))
     }
 
-    /// Moves a stream on to `next`; `idle` if it is at the end.
+    /// Moves a stream on to `next`, past what was `taken`; it is idle if that is nothing.
     pub(crate) fn advance(
         &mut self,
         id: StreamId,
         mailbox: MailboxIndex,
         next: MessageNumber,
-        idle: bool,
+        taken: &[Entry],
     ) {
         if let Some(stream) = self.open.get_mut(&id) {
             stream.next = next;
+            stream.sent.extend_from_slice(taken);
         }
         if let Some(seat) = &mut self.seats[mailbox.get()] {
-            seat.idle = idle;
+            seat.idle = taken.is_empty();
         }
+    }
+
+    pub(crate) fn is_open(&self, stream: StreamId) -> bool {
+        self.open.contains_key(&stream)
+    }
+
+    /// Has a delivery handed out on a stream again. Tells whether the stream is to be woken for it.
+    pub(crate) fn send_again(
+        &mut self,
+        stream: StreamId,
+        mailbox: MailboxIndex,
+        entry: Entry,
+    ) -> bool {
+        let Some(reader) = self.open.get_mut(&stream) else { return false };
+        reader.again.push_back(entry);
+        self.wake(mailbox).is_some()
+    }
+
+    /// Takes the next delivery that is to be handed out on a stream again.
+    pub(crate) fn pop_again(&mut self, stream: StreamId) -> Option<Entry> {
+        self.open.get_mut(&stream)?.again.pop_front()
+    }
+
+    /// Takes what was handed out on a stream since the last call.
+    pub(crate) fn take_sent(&mut self, stream: StreamId) -> impl Iterator<Item = Entry> + '_ {
+        self.open.get_mut(&stream).into_iter().flat_map(|stream| stream.sent.drain(..))
     }
 
     /// The stream to wake because there is something for it in `mailbox`, if it waits.

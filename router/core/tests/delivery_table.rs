@@ -21,11 +21,11 @@ fn state_by_event() {
     }
     let table = format!("{}\n", table.trim_end());
     expect![[r#"
-                      HandedOut     Taken         Refused
-        pending       delivered     acknowledged  failed
-        delivered     -             acknowledged  failed
-        acknowledged  -             -             rejected
-        failed        -             rejected      -
+                      HandedOut     Taken         Refused       GivenUp
+        pending       delivered     acknowledged  failed        failed
+        delivered     -             acknowledged  failed        failed
+        acknowledged  -             -             rejected      -
+        failed        -             rejected      -             -
     "#]]
     .assert_eq(&table);
 }

@@ -40,18 +40,31 @@ impl Session {
         };
         let mut taken = std::mem::take(&mut self.taken);
         let mut spent = 0;
+        while spent < budget.limit()
+            && let Some(entry) = self.streams.pop_again(stream)
+        {
+            let (message, delivery) = self.ledger.behind(entry);
+            // RED-6: it may have been answered since it was due.
+            if !delivery.state.is_terminal() {
+                spent += budget.cost(&message.content);
+                batch.extend([message.content.clone()]);
+                taken.push(entry);
+            }
+        }
+        let again = taken.len();
         for entry in self.outstanding_since(mailbox, next) {
+            if spent >= budget.limit() {
+                break;
+            }
             let content = &self.ledger.message(entry.number).content;
             spent += budget.cost(content);
             batch.extend([content.clone()]);
             taken.push(entry);
-            if spent >= budget.limit() {
-                break;
-            }
         }
-        let next = taken.last().map_or(next, |last| MessageNumber(last.number.0 + 1));
-        self.streams.advance(stream, mailbox, next, taken.is_empty());
-        self.hand_out(now, mailbox, &taken);
+        let next = taken[again..].last().map_or(next, |last| MessageNumber(last.number.0 + 1));
+        self.streams.advance(stream, mailbox, next, &taken);
+        let (copies, first) = taken.split_at(again);
+        self.hand_out(now, mailbox, copies, first);
         taken.clear();
         self.taken = taken;
         self.check();
@@ -88,7 +101,7 @@ impl Session {
             contents.extend(
                 taken.iter().map(|entry| self.ledger.message(entry.number).content.clone()),
             );
-            self.hand_out(now, mailbox, &taken);
+            self.hand_out(now, mailbox, &[], &taken);
         }
         self.check();
         contents
@@ -104,10 +117,14 @@ impl Session {
         mailbox.since(first).take_while(|entry| entry.number < self.visible)
     }
 
-    /// Marks as delivered what was not yet.
-    fn hand_out(&mut self, now: Millis, mailbox: MailboxIndex, taken: &[Entry]) {
-        let Some(newest) = taken.last() else { return };
-        let at = now.max(self.ledger.message(newest.number).created_at);
+    /// Counts what is sent again (RED-3), and marks as delivered what was not yet.
+    fn hand_out(&mut self, now: Millis, mailbox: MailboxIndex, again: &[Entry], taken: &[Entry]) {
+        let again = again.iter().map(|&Entry { number, slot, .. }| {
+            (self.ledger.message(number).id, self.ledger.send_again(number, slot))
+        });
+        let again: Vec<_> = again.collect();
+        let newest = taken.last().map(|newest| self.ledger.message(newest.number).created_at);
+        let at = newest.map_or(now, |created_at| created_at.max(now));
         let mut messages = Vec::new();
         for &Entry { number, slot, .. } in taken {
             let transition = self.ledger.handle(number, slot, DeliveryEvent::HandedOut, at);
@@ -115,10 +132,10 @@ impl Session {
                 messages.push(self.ledger.message(number).id);
             }
         }
-        if !messages.is_empty() {
+        if !messages.is_empty() || !again.is_empty() {
             let recipient = self.ledger.mailbox(mailbox).party().clone();
             let position = self.appended.next();
-            self.append(position, Record::Delivered { recipient, messages, at });
+            self.append(position, Record::Delivered { recipient, messages, again, at });
         }
     }
 }

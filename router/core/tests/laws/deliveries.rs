@@ -9,7 +9,8 @@ use proptest::sample::Index;
 
 use crate::steps::*;
 
-const POLICY: Policy = Policy { millisecond_bytes: 100 };
+const POLICY: Policy =
+    Policy { millisecond_bytes: 100, ack_timeout: 20, max_retries: 2, message_ttl: 200 };
 
 #[derive(Debug)]
 struct Known {
@@ -18,6 +19,8 @@ struct Known {
     created_at: Millis,
     recorded_at: Position,
     states: BTreeMap<PartyId, DeliveryState>,
+    retries: BTreeMap<PartyId, u32>,
+    given_up: BTreeSet<PartyId>,
 }
 
 #[derive(Debug)]
@@ -25,7 +28,20 @@ struct Reader {
     stream: StreamId,
     /// The last message that it got.
     last: Option<usize>,
+    /// What it got and may not be on its way yet.
+    sent: Vec<usize>,
+    /// What it is to get again.
+    again: VecDeque<usize>,
     asleep: bool,
+}
+
+/// An answer that is waited for.
+#[derive(Debug)]
+struct Timer {
+    due: Millis,
+    party: PartyId,
+    stream: StreamId,
+    message: usize,
 }
 
 struct World {
@@ -40,6 +56,9 @@ struct World {
     events: Vec<Announcement>,
     readers: BTreeMap<PartyId, Reader>,
     streams: u64,
+    timers: VecDeque<Timer>,
+    /// When the last timer is due.
+    last_due: Millis,
     first_handed_out: BTreeMap<PartyId, Vec<usize>>,
     published: usize,
     /// Whose deliveries the session was said to have.
@@ -60,6 +79,8 @@ impl World {
             events: Vec::new(),
             readers: BTreeMap::new(),
             streams: 0,
+            timers: VecDeque::new(),
+            last_due: Millis(0),
             first_handed_out: BTreeMap::new(),
             published: 0,
             counted: BTreeSet::new(),
@@ -76,7 +97,8 @@ impl World {
                 self.streams += 1;
                 let stream = StreamId(self.streams);
                 self.session.handle_subscribe(stream, party(number));
-                let reader = Reader { stream, last: None, asleep: false };
+                let (sent, again) = (Vec::new(), VecDeque::new());
+                let reader = Reader { stream, last: None, sent, again, asleep: false };
                 let superseded = self.readers.insert(party(number), reader);
                 if let Some(Reader { stream, .. }) = superseded {
                     let effect = self.session.poll_effect();
@@ -92,6 +114,8 @@ impl World {
                     self.session.handle_unsubscribe(reader.stream);
                 }
             }
+            Step::Sent(number) => self.sent(&party(number)),
+            Step::Wait(passed) => self.wait(passed),
             Step::Pull { party: number, bytes } => self.pull(&party(number), bytes),
             Step::Fetch { party: number, after, bytes } => {
                 self.fetch(&party(number), Millis(after), bytes);
@@ -167,28 +191,90 @@ impl World {
             from,
             created_at,
             recorded_at: self.session.bound(),
+            retries: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             states: recipients.into_iter().map(|party| (party, DeliveryState::Pending)).collect(),
         });
     }
 
     fn pull(&mut self, party: &PartyId, bytes: usize) {
-        let Some(Reader { stream, last, .. }) = self.readers.get(party) else { return };
-        let (stream, last) = (*stream, *last);
+        let Some(Reader { stream, last, again, .. }) = self.readers.get(party) else { return };
+        let (stream, last, again) = (*stream, *last, again.clone());
         let mut batch = Vec::new();
         let budget = Budget::bytes(bytes);
         self.session.handle_pull(self.now, stream, budget, &mut batch).expect("it is open");
-        let due = self.visible(party).into_iter().filter(|&at| last.is_none_or(|last| at > last));
-        let due: Vec<_> = due.collect();
+        let visible = self.visible(party);
+        let again = again.into_iter().filter(|at| visible.contains(at));
+        let mut due: Vec<_> = again.collect();
+        let copies = due.len();
+        due.extend(visible.iter().filter(|&&at| last.is_none_or(|last| at > last)));
         let given: Vec<_> = batch.iter().map(|content| self.place(name(content))).collect();
-        assert_eq!(given, due[..given.len()], "SUB-1, SUB-2, SUB-4, ORD-1 to ORD-5");
+        assert_eq!(given, due[..given.len()], "SUB-1, SUB-2, SUB-4, ORD-1 to ORD-5, RED-1");
         let spent: usize = batch.iter().map(Content::len).sum();
         let before_last = spent - batch.last().map_or(0, Content::len);
         assert!(batch.is_empty() || before_last < bytes, "it stops at the budget");
         assert!(spent >= bytes || given.len() == due.len(), "it stops no earlier");
+        let (again, first) = given.split_at(copies.min(given.len()));
         let reader = self.readers.get_mut(party).unwrap();
-        reader.last = given.last().copied().or(last);
+        reader.last = first.last().copied().or(last);
         reader.asleep = given.is_empty();
-        self.handed_out(party, &given);
+        reader.sent.extend(&given);
+        reader.again.retain(|at| due[..copies].contains(at) && !again.contains(at));
+        for at in again {
+            *self.messages[*at].retries.entry(party.clone()).or_default() += 1;
+        }
+        self.handed_out(party, first);
+    }
+
+    fn sent(&mut self, party: &PartyId) {
+        let Some(reader) = self.readers.get_mut(party) else { return };
+        self.session.handle_sent(self.now, reader.stream);
+        if !reader.sent.is_empty() {
+            self.last_due = self.last_due.max(Millis(self.now.0 + POLICY.ack_timeout));
+        }
+        let (due, stream) = (self.last_due, reader.stream);
+        let begin = |message| Timer { due, party: party.clone(), stream, message };
+        self.timers.extend(reader.sent.drain(..).map(begin));
+    }
+
+    fn wait(&mut self, passed: i64) {
+        self.now = Millis(self.now.0 + passed);
+        while let Some(timer) = self.timers.pop_front_if(|timer| timer.due <= self.now) {
+            let Timer { party, stream, message, .. } = timer;
+            let reader = self.readers.get_mut(&party).filter(|reader| reader.stream == stream);
+            let known = &mut self.messages[message];
+            let state = known.states.get_mut(&party).unwrap();
+            let Some(reader) = reader.filter(|_| !state.is_terminal()) else { continue };
+            if known.retries.get(&party).copied().unwrap_or_default() < POLICY.max_retries {
+                reader.again.push_back(message);
+            } else {
+                *state = DeliveryState::Failed;
+                known.given_up.insert(party);
+            }
+        }
+        for known in &mut self.messages {
+            if self.now.since(known.created_at) >= POLICY.message_ttl {
+                for (party, state) in known.states.iter_mut().filter(|it| !it.1.is_terminal()) {
+                    *state = DeliveryState::Failed;
+                    known.given_up.insert(party.clone());
+                }
+            }
+        }
+        self.session.handle_timeout(self.now);
+        assert!(self.session.poll_timeout().is_none_or(|next| next > self.now), "done for now");
+    }
+
+    /// When something has to happen at the latest.
+    fn next_timeout(&self) -> Option<Millis> {
+        let live = |timer: &&Timer| {
+            self.readers.get(&timer.party).is_some_and(|reader| reader.stream == timer.stream)
+                && !self.messages[timer.message].states[&timer.party].is_terminal()
+        };
+        let overdue = self.timers.iter().find(live).map(|timer| timer.due);
+        let is_open = |known: &&Known| known.states.values().any(|state| !state.is_terminal());
+        let oldest = self.messages.iter().find(is_open);
+        let expires = oldest.map(|known| Millis(known.created_at.0 + POLICY.message_ttl));
+        overdue.into_iter().chain(expires).min()
     }
 
     fn fetch(&mut self, party: &PartyId, after: Millis, bytes: usize) {
@@ -334,7 +420,8 @@ impl World {
                 .deliveries
                 .iter()
                 .map(|delivery| {
-                    assert_eq!(delivery.retry_count, 0, "PND-6");
+                    let retries = known.retries.get(&delivery.party).copied();
+                    assert_eq!(delivery.retry_count, retries.unwrap_or_default(), "RED-3, PND-6");
                     let delivered = delivery.delivered_at;
                     let acknowledged = delivery.acknowledged_at;
                     match delivery.state {
@@ -344,6 +431,9 @@ impl World {
                         DeliveryState::Delivered => {
                             assert!(delivered >= known.created_at, "STS-3");
                             assert_eq!(acknowledged, Millis(0), "STS-3");
+                        }
+                        DeliveryState::Failed if known.given_up.contains(&delivery.party) => {
+                            assert_eq!(acknowledged, Millis(0));
                         }
                         DeliveryState::Acknowledged | DeliveryState::Failed => {
                             assert!(acknowledged >= delivered.max(known.created_at), "STS-4");
@@ -359,7 +449,11 @@ impl World {
         for (party, reader) in &self.readers {
             let newest = self.visible(party).last().copied();
             assert!(!reader.asleep || newest <= reader.last, "who sleeps misses nothing");
+            let again = reader.again.iter().any(|at| self.visible(party).contains(at));
+            assert!(!reader.asleep || !again, "RED-1");
         }
+        let (next, due) = (self.session.poll_timeout(), self.next_timeout());
+        assert!(due.is_none_or(|due| next.is_some_and(|next| next <= due)), "nothing is late");
         assert_eq!(self.session.members().len(), self.members.len());
     }
 

@@ -100,7 +100,7 @@ impl World {
 /// Lets the poller ask in between and to the end. Answers may be lost on the way.
 fn poll_on(steps: Vec<Step>, millisecond_bytes: usize) -> World {
     let mut world = World {
-        session: Session::new(Policy { millisecond_bytes }),
+        session: Session::new(Policy { millisecond_bytes, ..Policy::default() }),
         now: Millis(1),
         sent: Vec::new(),
         acknowledged: BTreeSet::new(),

@@ -6,9 +6,12 @@ use proptest::sample::Index;
 
 use crate::steps::*;
 
+const POLICY: Policy =
+    Policy { millisecond_bytes: 1 << 20, ack_timeout: 10, max_retries: 2, message_ttl: 300 };
+
 /// The records that come of `steps`, with a log that commits at once.
 fn records(steps: Vec<Step>) -> Vec<Record> {
-    let mut session = Session::new(Policy::default());
+    let mut session = Session::new(POLICY);
     let (mut now, mut messages, mut events) = (10, 0, 0);
     let mut records = Vec::new();
     for (number, step) in (1..).zip(steps) {
@@ -43,6 +46,20 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
                 let acknowledge = Acknowledge { message, party: party(who), success };
                 let _ = session.handle_acknowledge(Millis(now), acknowledge);
             }
+            Step::Wait(passed) => {
+                now += passed;
+                session.handle_timeout(Millis(now));
+            }
+            Step::Sent(who) => {
+                session.handle_subscribe(StreamId(number), party(who));
+                for _ in 0..3 {
+                    let (budget, mut batch) = (Budget::bytes(200), Vec::new());
+                    session.handle_pull(Millis(now), StreamId(number), budget, &mut batch).unwrap();
+                    session.handle_sent(Millis(now), StreamId(number));
+                    now += POLICY.ack_timeout;
+                    session.handle_timeout(Millis(now));
+                }
+            }
             Step::Commit(_) => {}
         }
         while let Some(effect) = session.poll_effect() {
@@ -58,7 +75,7 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
 }
 
 fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Session {
-    let mut session = Session::new(Policy::default());
+    let mut session = Session::new(POLICY);
     for record in records {
         session.handle_record(record);
         while session.poll_effect().is_some() {}

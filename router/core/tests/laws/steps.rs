@@ -22,6 +22,10 @@ pub(crate) enum Step {
     },
     Subscribe(usize),
     Unsubscribe(usize),
+    /// The transport took what the party's stream was given.
+    Sent(usize),
+    /// Time passes, and timers with it.
+    Wait(i64),
     Pull {
         party: usize,
         bytes: usize,
@@ -55,6 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(from, to, size)| Step::Route { from, to, size }),
         2 => party().prop_map(Step::Subscribe),
         1 => party().prop_map(Step::Unsubscribe),
+        4 => party().prop_map(Step::Sent),
+        3 => prop_oneof![9 => 0..40i64, 1 => 0..250i64].prop_map(Step::Wait),
         6 => (party(), 1..400usize).prop_map(|(party, bytes)| Step::Pull { party, bytes }),
         3 => (party(), 0..100i64, 1..400usize)
             .prop_map(|(party, after, bytes)| Step::Fetch { party, after, bytes }),

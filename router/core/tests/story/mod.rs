@@ -6,6 +6,7 @@
 //! announce e1 session_created alice bob carol     an event, and whom it selects
 //! 10 alice routes m1 to bob carol [sized 600]     a message; without `to`, a broadcast
 //! bob subscribes s1 / s1 pulls [100] / s1 closes  a message stream, and what it gets
+//! s1 sent / 410 wait                              the transport took it; time passes, and timers
 //! bob acks m1 / bob refuses m1 / status m1
 //! bob polls [after 10]                            an answer has at most 4000 bytes
 //! bob registers as delegate [mail] / bob beats / parties [role] [online]
@@ -22,7 +23,8 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use mpc_router_core::*;
 
-const POLICY: Policy = Policy { millisecond_bytes: 1_000 };
+const POLICY: Policy =
+    Policy { millisecond_bytes: 1_000, ack_timeout: 400, max_retries: 2, message_ttl: 10_000 };
 const ANSWER_BYTES: usize = 4_000;
 const BATCH_BYTES: usize = 10_000;
 const HEARTBEAT_TIMEOUT: i64 = 30;
@@ -110,6 +112,12 @@ impl World {
                     Ok(()) => self.tell(names(&batch)),
                     Err(error) => self.tell(format!("ended: {error}")),
                 }
+            }
+            [stream, "sent"] => self.session.handle_sent(now, self.streams[*stream]),
+            ["wait"] => {
+                self.session.handle_timeout(now);
+                let next = self.session.poll_timeout();
+                self.tell(next.map_or("no timer".into(), |next| format!("next timer at {next}")));
             }
             [stream, "closes"] => {
                 let id = self.streams[*stream];
