@@ -8,7 +8,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Carries the messages of threshold ceremonies between parties.
@@ -66,8 +66,8 @@ struct Serve {
 
     /// How long to wait for an acknowledgement before a message is sent again
     ///
-    /// No effect yet: redelivery is not built. What is not acknowledged is delivered on the next stream
-    /// or poll.
+    /// The time begins when the message has gone on its way: what a slow reader holds back is not sent
+    /// yet.
     #[arg(
         long,
         env = "MPC_ROUTER_ACK_TIMEOUT",
@@ -79,13 +79,13 @@ struct Serve {
 
     /// How often a message is sent again before its delivery counts as failed
     ///
-    /// No effect yet: redelivery is not built.
+    /// Only a party with an open stream uses up retries.
     #[arg(long, env = "MPC_ROUTER_MAX_RETRIES", value_name = "NUMBER", default_value_t = 5)]
     max_retries: u32,
 
     /// How long a message is kept for recipients that stay away
     ///
-    /// No effect yet: expiry is not built. Messages are kept as long as the router runs.
+    /// Its deliveries count as failed then.
     #[arg(
         long,
         env = "MPC_ROUTER_MESSAGE_TTL",
@@ -157,13 +157,8 @@ Exit status: 0 after an orderly stop, 1 if it could not run, 2 if the command li
 
 /// Does what the command line says.
 pub(crate) fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = match cli.command {
-        Command::Serve(options) => {
-            let given = matches.subcommand_matches("serve").expect("the command is serve");
-            serve::run(&options, given)
-        }
+    let done = match Cli::parse().command {
+        Command::Serve(options) => serve::run(&options),
         Command::Completions { shell } => completions(shell),
     };
     match done {

@@ -7,13 +7,12 @@ use crate::limits;
 pub struct Config {
     /// A party not heard of for longer is offline (HB-6). 30 s.
     pub heartbeat_timeout: Duration,
-    /// What is sent on a stream and not acknowledged within this time is to be sent again. 5 s.
-    /// Without redelivery it changes nothing.
+    /// What is sent on a stream and not acknowledged within this time is sent again (RED-1). 5 s.
     pub ack_timeout: Duration,
-    /// How often it is to be sent again. 5. Without redelivery it changes nothing.
+    /// How often it is sent again before its delivery is failed (RED-4). 5.
     pub max_retries: u32,
-    /// How long a message is kept for its recipients at least. 24 h. Without expiry it is kept for
-    /// as long as the router runs.
+    /// How long a message is kept for its recipients; what is outstanding then is failed (EXP-1).
+    /// 24 h.
     pub message_ttl: Duration,
     /// The largest payload, in bytes (RTE-9). 2 MiB.
     pub max_payload: usize,

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod alarms;
 mod clock;
 mod commits;
 mod config;

@@ -49,7 +49,7 @@ impl Router {
         let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
         let directory = Arc::new(DirectoryCell::new(&config, Arc::clone(&log), Arc::clone(&clock)));
         let sessions = Sessions::new(
-            config.max_payload,
+            &config,
             log,
             Arc::clone(&clock),
             Arc::clone(&events),

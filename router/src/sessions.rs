@@ -9,12 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 pub(crate) use cell::{Cell, End};
 use mpc_router_core::{EventId, Millis, PartyId, Policy, Session, SessionId, StreamId};
 
+use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::commits::Lost;
+use crate::config::Config;
 use crate::events::EventStreams;
 use crate::limits;
 use crate::log::Log;
@@ -31,6 +34,7 @@ pub(crate) struct Sessions {
 #[derive(Debug)]
 pub(crate) struct Around {
     pub(crate) policy: Policy,
+    pub(crate) alarms: Arc<Alarms<Cell>>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) events: Arc<EventStreams>,
@@ -70,16 +74,28 @@ impl Counted {
     }
 }
 
+fn policy(config: &Config) -> Policy {
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    Policy {
+        millisecond_bytes: limits::millisecond_bytes(config.max_payload),
+        ack_timeout: millis(config.ack_timeout),
+        max_retries: config.max_retries,
+        message_ttl: millis(config.message_ttl),
+    }
+}
+
 impl Sessions {
     pub(crate) fn new(
-        max_payload: usize,
+        config: &Config,
         log: Arc<dyn Log>,
         clock: Arc<Clock>,
         events: Arc<EventStreams>,
         stopping: Arc<AtomicBool>,
     ) -> Self {
-        let policy = Policy { millisecond_bytes: limits::millisecond_bytes(max_payload) };
-        let around = Around { policy, log, clock, events, stopping, counted: Counted::default() };
+        let alarms = Arc::new(Alarms::new(Arc::clone(&clock)));
+        let policy = policy(config);
+        let around =
+            Around { policy, alarms, log, clock, events, stopping, counted: Counted::default() };
         Self {
             shards: (0..limits::SESSION_SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
@@ -204,7 +220,7 @@ mod tests {
         let stopping = Arc::new(AtomicBool::new(false));
         let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
         let clock = Arc::new(Clock::start());
-        Arc::new(Sessions::new(0, Arc::new(MemoryLog), clock, events, stopping))
+        Arc::new(Sessions::new(&Config::default(), Arc::new(MemoryLog), clock, events, stopping))
     }
 
     fn count(sessions: &Sessions) -> usize {

@@ -47,7 +47,11 @@ impl Stream for MessageStream {
         let this = self.get_mut();
         if this.batch.is_empty() {
             let Some(cell) = &this.cell else { return Poll::Ready(None) };
-            let polled = cell.poll_pull(this.id, this.frame.room(), &mut this.batch, context);
+            let polled = {
+                // A new frame is asked for once the one before has gone on its way.
+                let sent = this.frame.is_new();
+                cell.poll_pull(this.id, sent, this.frame.room(), &mut this.batch, context)
+            };
             if polled.is_pending() {
                 this.frame.close();
             }

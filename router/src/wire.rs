@@ -142,6 +142,11 @@ impl Frame {
         }
     }
 
+    /// Whether nothing is in it yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// Begins the next frame.
     pub(crate) fn close(&mut self) {
         self.bytes = 0;

@@ -102,20 +102,6 @@ fn it_is_set_up_by_the_environment_too() {
 }
 
 #[test]
-fn it_says_what_has_no_effect() {
-    let options = ["--ack-timeout", "400ms", "--max-retries", "3", "--message-ttl", "6s"];
-    let mut command = router();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).args(options);
-    let running = Running::start(&mut command);
-    running.signal("TERM");
-    let (status, log) = running.end();
-    assert_eq!(status, Some(0), "{log}");
-    for option in ["--ack-timeout", "--max-retries", "--message-ttl"] {
-        assert_eq!(log.matches(option).count(), 1, "{log}");
-    }
-}
-
-#[test]
 fn what_is_secret_is_not_logged() {
     let options = ["serve", "--listen", "127.0.0.1:0", "--log", "trace"];
     let running = Running::start(router().args(options));
@@ -212,7 +198,6 @@ fn it_explains_itself() {
         "--max-payload",
         "--stop-timeout",
         "[default: 30s]",
-        "redelivery is not built",
         "Examples:",
         "Exit status:",
     ] {

@@ -1,8 +1,6 @@
 use std::io::{self, Write as _};
 
 use anyhow::{Context as _, bail};
-use clap::ArgMatches;
-use clap::parser::ValueSource;
 use mpc_router::serve::{BindError, Server};
 use mpc_router::{Config, Router};
 use tracing_subscriber::EnvFilter;
@@ -10,14 +8,8 @@ use tracing_subscriber::EnvFilter;
 use super::{LogFormat, Serve};
 
 /// Runs a router until it is told to stop.
-pub(super) fn run(options: &Serve, given: &ArgMatches) -> anyhow::Result<()> {
+pub(super) fn run(options: &Serve) -> anyhow::Result<()> {
     start_log(options);
-    for name in ["ack_timeout", "max_retries", "message_ttl"] {
-        if given.value_source(name) != Some(ValueSource::DefaultValue) {
-            let option = name.replace('_', "-");
-            tracing::warn!("--{option} has no effect yet: redelivery and expiry are not built");
-        }
-    }
     let config = Config {
         heartbeat_timeout: options.heartbeat_timeout,
         ack_timeout: options.ack_timeout,

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use mpc_router_core::{
@@ -9,6 +9,7 @@ use mpc_router_core::{
 };
 
 use super::Around;
+use crate::alarms::{Alarm, Sleeper};
 use crate::commits::{Commit, Commits, Lost};
 use crate::log::{Appended, Entry, Owner, UnitRecord};
 
@@ -31,6 +32,8 @@ struct State {
     commits: Commits,
     /// How many parties got an event.
     reached: BTreeMap<EventId, usize>,
+    /// When the session is looked at next.
+    alarm: Option<Alarm>,
 }
 
 /// What came of letting somebody do something in a session.
@@ -75,10 +78,16 @@ impl Cell {
             next_stream: 1,
             commits: Commits::default(),
             reached: BTreeMap::new(),
+            alarm: None,
         };
         // Nobody sleeps in a new session.
         perform(&id, &around, &mut state, || unreachable!("replaying appends nothing"));
-        Arc::new(Self { id, around, lost: AtomicBool::new(false), state: Mutex::new(state) })
+        let lost = AtomicBool::new(false);
+        Arc::new_cyclic(|cell| {
+            let wanted = state.session.poll_timeout();
+            around.alarms.set(&mut state.alarm, wanted, || Weak::clone(cell));
+            Self { id, around, lost, state: Mutex::new(state) }
+        })
     }
 
     pub(super) fn id(&self) -> &SessionId {
@@ -138,10 +147,11 @@ impl Cell {
     }
 
     /// Takes what comes next on a stream into `batch`, which is empty, or sleeps until there is
-    /// something.
+    /// something. `sent` tells that all it gave before has gone on its way.
     pub(crate) fn poll_pull(
         self: &Arc<Self>,
         stream: StreamId,
+        sent: bool,
         budget: Budget,
         batch: &mut VecDeque<Content>,
         context: &mut Context<'_>,
@@ -152,6 +162,9 @@ impl Cell {
             return Poll::Ready(Err(End::Stopping));
         }
         let now = self.around.clock.now();
+        if sent {
+            state.session.handle_sent(now, stream);
+        }
         if let Err(StreamEnded) = state.session.handle_pull(now, stream, budget, batch) {
             return Poll::Ready(Err(End::Superseded));
         }
@@ -192,7 +205,23 @@ impl Cell {
     }
 
     fn perform(self: &Arc<Self>, state: &mut State) -> Vec<Waker> {
-        perform(&self.id, &self.around, state, || Arc::clone(self))
+        let awakened = perform(&self.id, &self.around, state, || Arc::clone(self));
+        let wanted = state.session.poll_timeout();
+        self.around.alarms.set(&mut state.alarm, wanted, || Arc::downgrade(self));
+        awakened
+    }
+}
+
+impl Sleeper for Cell {
+    fn ring(self: Arc<Self>, alarm: Alarm) {
+        let Ok(mut state) = self.lock() else { return };
+        if state.alarm == Some(alarm) {
+            state.alarm = None;
+        }
+        state.session.handle_timeout(self.around.clock.now());
+        let awakened = self.perform(&mut state);
+        drop(state);
+        wake(awakened);
     }
 }
 

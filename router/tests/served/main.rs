@@ -7,6 +7,7 @@ mod frames;
 mod late_log;
 mod parties;
 mod polls;
+mod redelivery;
 mod routing;
 mod serving;
 mod streams;
