@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::delivery::{Delivery, DeliveryEvent, Transition};
@@ -29,6 +29,14 @@ impl MailboxIndex {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
     members: Arc<[PartyId]>,
+    /// The same, to look one up.
+    member_set: BTreeSet<PartyId>,
+    /// Whether an event selected members, be it nobody.
+    announced: bool,
+    /// Whether an event ended the session, for good.
+    ended: bool,
+    /// When it ends by itself; 0 means never.
+    expires_at: Millis,
     events: BTreeMap<EventId, Known>,
     messages: VecDeque<Message>,
     numbers: BTreeMap<MessageId, MessageNumber>,
@@ -132,7 +140,7 @@ impl Ledger {
                     self.handle(number, slot, DeliveryEvent::acknowledged(*success), *at);
                 }
             }
-            Record::Announced { announcement, .. } => self.announce(announcement),
+            Record::Announced { announcement, at } => self.announce(announcement, *at),
         }
     }
 
@@ -204,15 +212,38 @@ impl Ledger {
     }
 
     /// Enters an event.
-    pub(crate) fn announce(&mut self, announcement: &Announcement) {
-        let Announcement { event, kind, members, .. } = announcement;
+    pub(crate) fn announce(&mut self, announcement: &Announcement, at: Millis) {
+        let Announcement { event, kind, members, expires_at, .. } = announcement;
         if self.events.contains_key(event) {
             return;
         }
         self.events.insert(event.clone(), Known::of(announcement));
-        if kind.selects_members() && !members.is_empty() {
-            self.members = Arc::clone(members);
+        // SES-4: the end is for good, so no later time moves one that has passed.
+        self.ended = self.has_ended(at) || kind.ends_the_session();
+        if kind.selects_members() {
+            self.announced = true;
+            if !members.is_empty() {
+                self.members = Arc::clone(members);
+                self.member_set = members.iter().cloned().collect();
+            }
+            if *expires_at != Millis(0) {
+                self.expires_at = *expires_at;
+            }
         }
+    }
+
+    pub(crate) fn is_member(&self, party: &PartyId) -> bool {
+        self.member_set.contains(party)
+    }
+
+    /// Whether the session was announced.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.announced
+    }
+
+    /// Whether the session has ended by now.
+    pub(crate) fn has_ended(&self, now: Millis) -> bool {
+        self.ended || (self.expires_at != Millis(0) && self.expires_at <= now)
     }
 
     /// The mailboxes of these parties, ascending and each once; opened where there is none yet.
@@ -344,6 +375,7 @@ impl Ledger {
             assert_eq!(message.open, open);
             assert!(open > 0 || message.content.is_empty(), "no content without a recipient");
         }
+        assert_eq!(self.members.iter().cloned().collect::<BTreeSet<_>>(), self.member_set);
         let oldest_open = self.messages.iter().position(|message| message.open > 0);
         assert_eq!(self.oldest_open.0 as usize, oldest_open.unwrap_or(self.messages.len()));
         let held: Vec<_> = self.mailboxes.iter().map(Mailbox::outstanding).collect();

@@ -18,8 +18,9 @@
 //! use mpc_router_core::{Budget, Content, Effect, MessageId, Millis, PartyId, Policy, Route, Session, StreamId};
 //!
 //! let (alice, bob) = (PartyId::parse("alice")?, PartyId::parse("bob")?);
-//! let mut session = Session::new(Policy::default());
-//! session.handle_subscribe(StreamId(1), bob.clone());
+//! let open = Policy { membership: false, ..Policy::default() };
+//! let mut session = Session::new(open);
+//! session.handle_subscribe(StreamId(1), bob.clone())?;
 //!
 //! let route = Route { id: MessageId(7), from: alice, to: vec![bob], size: 5 };
 //! session.handle_route(Millis(1_000), route, |_| Content::from("hello"))?;
@@ -66,6 +67,7 @@ pub use id::{
 pub use record::{Announcement, EventKind, Record};
 pub use session::{
     Acknowledge, AcknowledgeError, Acknowledged, AnnounceError, Announced, DeliveryStatus, Effect,
-    Header, MessageStatus, Policy, Route, RouteError, Routed, Session, StatusError, StreamEnded,
+    Header, MessageStatus, NotAdmitted, Policy, Route, RouteError, Routed, Session, StatusError,
+    StreamEnded,
 };
 pub use time::Millis;

@@ -112,6 +112,14 @@ impl EventKind {
     pub fn selects_members(&self) -> bool {
         matches!(&*self.0, "session_created" | "session_started")
     }
+
+    /// Whether an event of this kind ends its session.
+    pub fn ends_the_session(&self) -> bool {
+        matches!(
+            &*self.0,
+            "session_completed" | "session_failed" | "session_cancelled" | "session_expired"
+        )
+    }
 }
 
 impl fmt::Display for EventKind {

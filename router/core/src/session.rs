@@ -2,6 +2,7 @@
 //! input, its outcome and its error in a module of its own.
 
 mod acknowledge;
+mod admission;
 mod announce;
 mod hand_out;
 mod route;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub use acknowledge::{Acknowledge, AcknowledgeError, Acknowledged};
+pub use admission::NotAdmitted;
 pub use announce::{AnnounceError, Announced};
 pub use hand_out::StreamEnded;
 pub use route::{Header, Route, RouteError, Routed};
@@ -36,16 +38,19 @@ pub struct Policy {
     pub max_retries: u32,
     /// How long a delivery may be outstanding, in milliseconds (EXP-1).
     pub message_ttl: i64,
+    /// Whether only members take part, from the session's announcement to its end (SES).
+    pub membership: bool,
 }
 
 impl Default for Policy {
-    /// 1 MiB; 5 s, five times; 24 h.
+    /// 1 MiB; 5 s, five times; 24 h; members only.
     fn default() -> Self {
         Self {
             millisecond_bytes: 1 << 20,
             ack_timeout: 5_000,
             max_retries: 5,
             message_ttl: 24 * 60 * 60 * 1_000,
+            membership: true,
         }
     }
 }
@@ -291,14 +296,23 @@ impl Session {
     /// Opens a stream for a party, from its oldest outstanding delivery on. An older stream of the
     /// party is superseded (SUB-5).
     ///
+    /// # Errors
+    /// If the party may not read here; nothing has changed then.
+    ///
     /// # Panics
     /// If there has been a stream of that name: naming them is the caller's duty.
-    pub fn handle_subscribe(&mut self, stream: StreamId, party: PartyId) {
+    pub fn handle_subscribe(
+        &mut self,
+        stream: StreamId,
+        party: PartyId,
+    ) -> Result<(), NotAdmitted> {
+        self.admit(&party)?;
         assert!(self.streams.reading(stream).is_none(), "each stream has a name of its own");
         if let Some(stream) = self.streams.open(stream, party, &self.ledger) {
             self.effects.push_back(Effect::Superseded { stream });
         }
         self.check();
+        Ok(())
     }
 
     /// Closes a stream; one that has ended already is no matter. Nothing is lost by it: what was not

@@ -51,7 +51,7 @@ impl Session {
             };
         }
         let position = self.appended.next();
-        self.ledger.announce(&announcement);
+        self.ledger.announce(&announcement, now);
         self.broadcasts.clear();
         let announcement = Arc::new(announcement);
         self.unseen.push_back((position, Unseen::Event(Arc::clone(&announcement))));

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::Session;
+use super::{NotAdmitted, Session};
 use crate::delivery::{DeliveryEvent, DeliveryState, Transition};
 use crate::fetch::{Candidate, select};
 use crate::ledger::{MailboxIndex, MessageNumber};
@@ -77,13 +77,17 @@ impl Session {
     /// The answer stays within `budget` or is one message long, and always gets on (PND-4), if the
     /// budget has room for [`Policy::millisecond_bytes`](crate::Policy::millisecond_bytes) and the
     /// largest message together.
+    ///
+    /// # Errors
+    /// If the party may not read here.
     pub fn handle_fetch(
         &mut self,
         now: Millis,
         party: &PartyId,
         after: Millis,
         budget: Budget,
-    ) -> Vec<Content> {
+    ) -> Result<Vec<Content>, NotAdmitted> {
+        self.admit(party)?;
         let mut contents = Vec::new();
         if let Some(mailbox) = self.ledger.mailbox_of(party) {
             let first = self.ledger.first_since(after);
@@ -104,7 +108,7 @@ impl Session {
             self.hand_out(now, mailbox, &[], &taken);
         }
         self.check();
-        contents
+        Ok(contents)
     }
 
     /// The outstanding and committed deliveries of a mailbox, from message `first` on.

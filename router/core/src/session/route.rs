@@ -46,6 +46,14 @@ pub enum RouteError {
     ToItself,
     /// A broadcast where nobody knows who the members are.
     NoMembers,
+    /// The session was never announced (SES-3).
+    NotAnnounced,
+    /// The session has ended (SES-4).
+    Ended,
+    /// The sender is no member (SES-1).
+    SenderNotAMember,
+    /// A recipient is no member (SES-2).
+    RecipientNotAMember,
     /// Another message has this name: the caller's fault.
     NameTaken,
 }
@@ -57,6 +65,15 @@ impl fmt::Display for RouteError {
             Self::NoMembers => {
                 "a broadcast needs to know the session's members: first publish a session_created or \
                  session_started event with selected_parties, or name the recipients in to_parties"
+            }
+            Self::NotAnnounced => {
+                "the session was never announced: first publish a session_created or session_started \
+                 event with selected_parties"
+            }
+            Self::Ended => "the session has ended: announce another one",
+            Self::SenderNotAMember => "from_party is no member of this session",
+            Self::RecipientNotAMember => {
+                "each of to_parties must be a member of this session, and one is not"
             }
             Self::NameTaken => "the message's identifier is in use: give another",
         })
@@ -92,6 +109,9 @@ impl Session {
         if self.ledger.number(id).is_some() {
             return Err(RouteError::NameTaken);
         }
+        if self.policy.membership {
+            self.let_route(now, &from, &to)?;
+        }
         let broadcast = to.is_empty();
         let known = if broadcast { self.broadcasts.get(&from).cloned() } else { None };
         let names = match &known {
@@ -126,6 +146,26 @@ impl Session {
         self.append(position, record);
         self.check();
         Ok(Routed { created_at, recipients })
+    }
+
+    fn let_route(&self, now: Millis, from: &PartyId, to: &[PartyId]) -> Result<(), RouteError> {
+        if !self.ledger.is_announced() {
+            return Err(RouteError::NotAnnounced);
+        }
+        if self.ledger.has_ended(now) {
+            return Err(RouteError::Ended);
+        }
+        if !self.ledger.is_member(from) {
+            return Err(RouteError::SenderNotAMember);
+        }
+        if to.contains(from) {
+            return Err(RouteError::ToItself);
+        }
+        // RTE-8: all of them, or nothing has happened.
+        if to.iter().any(|party| !self.ledger.is_member(party)) {
+            return Err(RouteError::RecipientNotAMember);
+        }
+        Ok(())
     }
 
     /// RTE-3, RTE-16: every member but the sender, who may be the only one.

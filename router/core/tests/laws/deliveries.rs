@@ -9,8 +9,13 @@ use proptest::sample::Index;
 
 use crate::steps::*;
 
-const POLICY: Policy =
-    Policy { millisecond_bytes: 100, ack_timeout: 20, max_retries: 2, message_ttl: 200 };
+const POLICY: Policy = Policy {
+    millisecond_bytes: 100,
+    ack_timeout: 20,
+    max_retries: 2,
+    message_ttl: 200,
+    membership: false,
+};
 
 #[derive(Debug)]
 struct Known {
@@ -46,6 +51,7 @@ struct Timer {
 
 struct World {
     now: Millis,
+    membership: bool,
     session: Session,
     /// The same session, as the log tells it.
     follower: Session,
@@ -53,6 +59,7 @@ struct World {
     commits_at_once: bool,
     messages: Vec<Known>,
     members: BTreeSet<PartyId>,
+    ended: bool,
     events: Vec<Announcement>,
     readers: BTreeMap<PartyId, Reader>,
     streams: u64,
@@ -67,15 +74,18 @@ struct World {
 }
 
 impl World {
-    fn new(commits_at_once: bool) -> Self {
+    fn new(commits_at_once: bool, membership: bool) -> Self {
+        let policy = Policy { membership, ..POLICY };
         Self {
             now: Millis(10),
-            session: Session::new(POLICY),
-            follower: Session::new(POLICY),
+            membership,
+            session: Session::new(policy),
+            follower: Session::new(policy),
             held: VecDeque::new(),
             commits_at_once,
             messages: Vec::new(),
             members: BTreeSet::new(),
+            ended: false,
             events: Vec::new(),
             readers: BTreeMap::new(),
             streams: 0,
@@ -93,10 +103,24 @@ impl World {
             Step::Clock(passed) => self.now = Millis(self.now.0 + passed),
             Step::Announce { members, again } => self.announce(&members, again),
             Step::Route { from, to, size } => self.route(from, &to, size),
+            Step::End => {
+                let end = Announcement {
+                    event: EventId::parse(&format!("e{}", self.events.len() + 1)).unwrap(),
+                    kind: EventKind::parse("session_completed").unwrap(),
+                    ..announcement(0, &[])
+                };
+                self.events.push(end.clone());
+                self.session.handle_announce(self.now, end).unwrap();
+                self.ended = true;
+            }
             Step::Subscribe(number) => {
                 self.streams += 1;
                 let stream = StreamId(self.streams);
-                self.session.handle_subscribe(stream, party(number));
+                let subscribed = self.session.handle_subscribe(stream, party(number));
+                assert_eq!(subscribed.is_ok(), self.admits(&party(number)), "SES-7");
+                if subscribed.is_err() {
+                    return;
+                }
                 let (sent, again) = (Vec::new(), VecDeque::new());
                 let reader = Reader { stream, last: None, sent, again, asleep: false };
                 let superseded = self.readers.insert(party(number), reader);
@@ -136,7 +160,7 @@ impl World {
     fn announce(&mut self, members: &[usize], again: bool) {
         if again && let Some(first) = self.events.first() {
             let same = announcement(1, members);
-            let expected = match same.members == first.members {
+            let expected = match (&same.kind, &same.members) == (&first.kind, &first.members) {
                 true => Ok(Announced { again: true }),
                 false => Err(AnnounceError::NameTaken),
             };
@@ -171,8 +195,17 @@ impl World {
         } else {
             to.iter().cloned().collect()
         };
-        let expected = if to.contains(&from) {
+        let announced = self.events.iter().any(|event| event.kind.selects_members());
+        let expected = if self.membership && !announced {
+            Err(RouteError::NotAnnounced)
+        } else if self.membership && self.ended {
+            Err(RouteError::Ended)
+        } else if self.membership && !self.members.contains(&from) {
+            Err(RouteError::SenderNotAMember)
+        } else if to.contains(&from) {
             Err(RouteError::ToItself)
+        } else if self.membership && to.iter().any(|party| !self.members.contains(party)) {
+            Err(RouteError::RecipientNotAMember)
         } else if to.is_empty() && self.members.is_empty() {
             Err(RouteError::NoMembers)
         } else {
@@ -279,6 +312,8 @@ impl World {
 
     fn fetch(&mut self, party: &PartyId, after: Millis, bytes: usize) {
         let fetched = self.session.handle_fetch(self.now, party, after, Budget::bytes(bytes));
+        assert_eq!(fetched.is_ok(), self.admits(party), "SES-7");
+        let Ok(fetched) = fetched else { return };
         let given: Vec<_> = fetched.iter().map(|content| self.place(name(content))).collect();
         let visible = self.visible(party);
         assert!(given.is_sorted_by(|a, b| a < b), "PND-1, ORD-6: oldest first, each once");
@@ -386,6 +421,12 @@ impl World {
         }
     }
 
+    /// Whether `party` may read: as a member, or as somebody who was sent something.
+    fn admits(&self, party: &PartyId) -> bool {
+        let is_recipient = |known: &Known| known.states.contains_key(party);
+        !self.membership || self.members.contains(party) || self.messages.iter().any(is_recipient)
+    }
+
     /// Which messages may be handed to `party`.
     fn visible(&self, party: &PartyId) -> Vec<usize> {
         let outstanding = |known: &Known| {
@@ -461,6 +502,9 @@ impl World {
     fn drain(&mut self) {
         self.commit_all();
         for number in 0..PARTIES {
+            if !self.admits(&party(number)) {
+                continue;
+            }
             self.take(Step::Subscribe(number));
             let outstanding = self.visible(&party(number));
             while !self.readers[&party(number)].asleep {
@@ -488,8 +532,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_session_is_a_list_of_messages(steps in steps(), commits_at_once: bool) {
-        let mut world = World::new(commits_at_once);
+    fn a_session_is_a_list_of_messages(
+        steps in steps(),
+        commits_at_once: bool,
+        membership: bool,
+    ) {
+        let mut world = World::new(commits_at_once, membership);
         for step in steps {
             world.take(step);
         }

@@ -56,7 +56,7 @@ impl World {
 
     fn poll(&mut self) -> Vec<MessageId> {
         let budget = Budget::bytes(BUDGET);
-        let answer = self.session.handle_fetch(self.now, &party(1), self.after, budget);
+        let answer = self.session.handle_fetch(self.now, &party(1), self.after, budget).unwrap();
         self.perform();
         let size: usize = answer.iter().map(Content::len).sum();
         assert!(size <= BUDGET, "PND-4: {size} bytes");
@@ -100,7 +100,7 @@ impl World {
 /// Lets the poller ask in between and to the end. Answers may be lost on the way.
 fn poll_on(steps: Vec<Step>, millisecond_bytes: usize) -> World {
     let mut world = World {
-        session: Session::new(Policy { millisecond_bytes, ..Policy::default() }),
+        session: Session::new(Policy { millisecond_bytes, membership: false, ..Policy::default() }),
         now: Millis(1),
         sent: Vec::new(),
         acknowledged: BTreeSet::new(),

@@ -6,8 +6,13 @@ use proptest::sample::Index;
 
 use crate::steps::*;
 
-const POLICY: Policy =
-    Policy { millisecond_bytes: 1 << 20, ack_timeout: 10, max_retries: 2, message_ttl: 300 };
+const POLICY: Policy = Policy {
+    millisecond_bytes: 1 << 20,
+    ack_timeout: 10,
+    max_retries: 2,
+    message_ttl: 300,
+    membership: false,
+};
 
 /// The records that come of `steps`, with a log that commits at once.
 fn records(steps: Vec<Step>) -> Vec<Record> {
@@ -30,16 +35,17 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
                 }
             }
             Step::Subscribe(number) | Step::Unsubscribe(number) => {
-                session.handle_fetch(Millis(now), &party(number), Millis(0), Budget::bytes(100));
+                let budget = Budget::bytes(100);
+                session.handle_fetch(Millis(now), &party(number), Millis(0), budget).unwrap();
             }
             Step::Pull { party: who, bytes } => {
-                session.handle_subscribe(StreamId(number), party(who));
+                session.handle_subscribe(StreamId(number), party(who)).unwrap();
                 let (budget, mut batch) = (Budget::bytes(bytes), Vec::new());
                 session.handle_pull(Millis(now), StreamId(number), budget, &mut batch).unwrap();
             }
             Step::Fetch { party: who, after, bytes } => {
                 let budget = Budget::bytes(bytes);
-                session.handle_fetch(Millis(now), &party(who), Millis(after), budget);
+                session.handle_fetch(Millis(now), &party(who), Millis(after), budget).unwrap();
             }
             Step::Acknowledge { party: who, message, success } => {
                 let message = MessageId(message.index(messages as usize + 1) as u128);
@@ -50,8 +56,16 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
                 now += passed;
                 session.handle_timeout(Millis(now));
             }
+            Step::End => {
+                events += 1;
+                let end = Announcement {
+                    kind: EventKind::parse("session_completed").unwrap(),
+                    ..announcement(events, &[])
+                };
+                session.handle_announce(Millis(now), end).unwrap();
+            }
             Step::Sent(who) => {
-                session.handle_subscribe(StreamId(number), party(who));
+                session.handle_subscribe(StreamId(number), party(who)).unwrap();
                 for _ in 0..3 {
                     let (budget, mut batch) = (Budget::bytes(200), Vec::new());
                     session.handle_pull(Millis(now), StreamId(number), budget, &mut batch).unwrap();
@@ -86,7 +100,7 @@ fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Session {
 
 #[test]
 fn members_that_a_record_changes_get_the_next_broadcast() {
-    let mut session = Session::new(Policy::default());
+    let mut session = Session::new(POLICY);
     let broadcast = |session: &mut Session, id| {
         let route = Route { id, from: party(0), to: vec![], size: 16 };
         let recipients = session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
@@ -107,7 +121,7 @@ fn members_that_a_record_changes_get_the_next_broadcast() {
 
 #[test]
 fn a_commit_covers_what_was_appended_and_is_never_taken_back() {
-    let mut session = Session::new(Policy::default());
+    let mut session = Session::new(POLICY);
     let route = |session: &mut Session, id| {
         let route = Route { id, from: party(0), to: vec![party(1)], size: 16 };
         session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
@@ -120,7 +134,7 @@ fn a_commit_covers_what_was_appended_and_is_never_taken_back() {
     session.handle_committed(Position(1));
     assert_eq!(session.committed(), Position(2));
     let fetched = session.handle_fetch(Millis(1), &party(1), Millis(0), Budget::bytes(100));
-    assert_eq!(fetched.len(), 2);
+    assert_eq!(fetched.unwrap().len(), 2);
 }
 
 proptest! {

@@ -15,6 +15,8 @@ pub(crate) enum Step {
         members: Vec<usize>,
         again: bool,
     },
+    /// The session ends.
+    End,
     Route {
         from: usize,
         to: Vec<usize>,
@@ -55,6 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (-3..10i64).prop_map(Step::Clock),
         1 => (parties(), prop::bool::weighted(0.2))
             .prop_map(|(members, again)| Step::Announce { members, again }),
+        1 => prop::bool::weighted(0.2).prop_map(|ends| if ends { Step::End } else { Step::Wait(1) }),
         8 => (party(), parties(), 1..150usize)
             .prop_map(|(from, to, size)| Step::Route { from, to, size }),
         2 => party().prop_map(Step::Subscribe),

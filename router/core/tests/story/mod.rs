@@ -3,7 +3,7 @@
 //! One step a line, `#` begins a comment, a number in front moves the clock there:
 //!
 //! ```text
-//! announce e1 session_created alice bob carol     an event, and whom it selects
+//! announce e1 session_created alice bob [until 9] an event, whom it selects, and how long it lasts
 //! 10 alice routes m1 to bob carol [sized 600]     a message; without `to`, a broadcast
 //! bob subscribes s1 / s1 pulls [100] / s1 closes  a message stream, and what it gets
 //! s1 sent / 410 wait                              the transport took it; time passes, and timers
@@ -12,6 +12,7 @@
 //! bob registers as delegate [mail] / bob beats / parties [role] [online]
 //! bob listens l1 [kind ...] / l1 hears [10] / l1 closes
 //! log holds / log commits                         what is appended meanwhile is not committed
+//! members only                                    the session takes members only, from its beginning
 //! restart                                         the session is built anew from what was committed
 //! ```
 
@@ -23,8 +24,13 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use mpc_router_core::*;
 
-const POLICY: Policy =
-    Policy { millisecond_bytes: 1_000, ack_timeout: 400, max_retries: 2, message_ttl: 10_000 };
+const POLICY: Policy = Policy {
+    millisecond_bytes: 1_000,
+    ack_timeout: 400,
+    max_retries: 2,
+    message_ttl: 10_000,
+    membership: false,
+};
 const ANSWER_BYTES: usize = 4_000;
 const BATCH_BYTES: usize = 10_000;
 const HEARTBEAT_TIMEOUT: i64 = 30;
@@ -52,6 +58,7 @@ pub(crate) fn play(script: &str) -> String {
 
 struct World {
     now: Millis,
+    policy: Policy,
     session: Session,
     directory: Directory,
     events: Events,
@@ -66,6 +73,7 @@ impl World {
     fn new() -> Self {
         Self {
             now: Millis(1),
+            policy: POLICY,
             session: Session::new(POLICY),
             directory: Directory::new(HEARTBEAT_TIMEOUT),
             events: Events::new(BACKLOG),
@@ -91,8 +99,12 @@ impl World {
                     self.session.handle_committed(position);
                 }
             }
+            ["members", "only"] => {
+                self.policy.membership = true;
+                self.session = Session::new(self.policy);
+            }
             ["restart"] => {
-                self.session = Session::new(POLICY);
+                self.session = Session::new(self.policy);
                 self.held.clear();
                 self.log_holds = false;
                 for record in &self.log {
@@ -102,7 +114,9 @@ impl World {
             [from, "routes", message, rest @ ..] => self.route(from, message, rest),
             [name, "subscribes", stream] => {
                 let id = self.name_stream(stream);
-                self.session.handle_subscribe(id, party(name));
+                if let Err(error) = self.session.handle_subscribe(id, party(name)) {
+                    self.tell(format!("rejected: {error}"));
+                }
             }
             [stream, "pulls", rest @ ..] => {
                 let bytes = rest.first().map_or(BATCH_BYTES, |bytes| bytes.parse().unwrap());
@@ -143,8 +157,10 @@ impl World {
                     _ => Millis(0),
                 };
                 let budget = Budget::bytes(ANSWER_BYTES);
-                let fetched = self.session.handle_fetch(now, &party(name), after, budget);
-                self.tell(names(&fetched));
+                match self.session.handle_fetch(now, &party(name), after, budget) {
+                    Ok(fetched) => self.tell(names(&fetched)),
+                    Err(error) => self.tell(format!("rejected: {error}")),
+                }
             }
             [name, "registers", "as", role, rest @ ..] => self.register(name, role, rest),
             [name, "beats"] => match self.directory.handle_sign_of_life(now, &party(name)) {
@@ -175,11 +191,15 @@ impl World {
     }
 
     fn announce(&mut self, event: &str, kind: &str, members: &[&str]) {
+        let (members, expires_at) = match members {
+            [members @ .., "until", at] => (members, Millis(at.parse().unwrap())),
+            members => (members, Millis(0)),
+        };
         let announcement = Announcement {
             event: EventId::parse(event).unwrap(),
             kind: EventKind::parse(kind).unwrap(),
             members: members.iter().copied().map(party).collect(),
-            expires_at: Millis(0),
+            expires_at,
             content: content(event, 6),
         };
         match self.session.handle_announce(self.now, announcement) {
