@@ -95,6 +95,13 @@ struct Serve {
     )]
     message_ttl: Duration,
 
+    /// Let anybody take part in any session, announced or not, over or not
+    ///
+    /// For systems that publish no session events. Without it, only the members of a session that was
+    /// announced and has not ended send and receive in it.
+    #[arg(long, env = "MPC_ROUTER_OPEN_SESSIONS")]
+    open_sessions: bool,
+
     /// The largest payload of a message
     ///
     /// Above some 3 MiB parties have to raise the limit of what their gRPC library receives.

@@ -14,6 +14,9 @@ pub struct Config {
     /// How long a message is kept for its recipients; what is outstanding then is failed (EXP-1).
     /// 24 h.
     pub message_ttl: Duration,
+    /// Whether only members take part in a session, from its announcement to its end (SES). True;
+    /// false is for systems that announce no sessions.
+    pub membership: bool,
     /// The largest payload, in bytes (RTE-9). 2 MiB.
     pub max_payload: usize,
     /// How far the router's times may be off (RTE-11, HB-1). 2 s. See
@@ -30,6 +33,7 @@ impl Default for Config {
             ack_timeout: Duration::from_secs(5),
             max_retries: 5,
             message_ttl: Duration::from_hours(24),
+            membership: true,
             max_payload: limits::DEFAULT_MAX_PAYLOAD_BYTES,
             clock_tolerance: Duration::from_secs(2),
             stop_timeout: Duration::from_secs(10),

@@ -124,7 +124,7 @@ impl MessageRouter for Router {
         let (session, party) = wire::reader(&request.session_id, &request.party_id)?;
         settled(shared.directory.alive(&party).await)?;
         let stream = MessageStream::open(Arc::clone(&shared.sessions), &session, party);
-        Ok(Response::new(stream.map_err(Rejected::status)?))
+        Ok(Response::new(settled(stream.await)?))
     }
 
     async fn get_pending_messages(
@@ -138,7 +138,7 @@ impl MessageRouter for Router {
         let fetched = shared.sessions.call(&session, |session, now| {
             session.handle_fetch(now, &party, after, wire::answer_budget())
         });
-        Ok(Response::new(wire::pending(&fetched.await.map_err(Rejected::status)?)))
+        Ok(Response::new(wire::pending(&settled(fetched.await)?)))
     }
 
     async fn acknowledge_message(

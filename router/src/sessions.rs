@@ -12,7 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 pub(crate) use cell::{Cell, End};
-use mpc_router_core::{EventId, Millis, PartyId, Policy, Session, SessionId, StreamId};
+use mpc_router_core::{
+    EventId, Millis, NotAdmitted, PartyId, Policy, Session, SessionId, StreamId,
+};
 
 use crate::alarms::Alarms;
 use crate::clock::Clock;
@@ -81,6 +83,7 @@ fn policy(config: &Config) -> Policy {
         ack_timeout: millis(config.ack_timeout),
         max_retries: config.max_retries,
         message_ttl: millis(config.message_ttl),
+        membership: config.membership,
     }
 }
 
@@ -140,14 +143,29 @@ impl Sessions {
     }
 
     /// Opens a message stream.
-    pub(crate) fn subscribe(
+    ///
+    /// # Errors
+    /// If the party may not read the session, or if the log refused something of it meanwhile.
+    pub(crate) async fn subscribe(
         &self,
         id: &SessionId,
         party: PartyId,
-    ) -> Result<(Arc<Cell>, StreamId), Lost> {
-        let cell = self.cell(id);
-        let stream = cell.subscribe(party)?;
-        Ok((cell, stream))
+    ) -> Result<Result<(Arc<Cell>, StreamId), NotAdmitted>, Lost> {
+        let subscribed = {
+            let cell = self.cell(id);
+            let subscribed = cell.subscribe(party)?;
+            match subscribed.outcome {
+                // What a stream shows is committed, so it need not wait.
+                Ok(stream) => return Ok(Ok((cell, stream))),
+                Err(error) => {
+                    if subscribed.blank {
+                        self.forget(cell);
+                    }
+                    subscribed.map(|_| error)
+                }
+            }
+        };
+        Ok(Err(subscribed.safe().await?))
     }
 
     /// Closes a message stream.
@@ -220,7 +238,8 @@ mod tests {
         let stopping = Arc::new(AtomicBool::new(false));
         let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
         let clock = Arc::new(Clock::start());
-        Arc::new(Sessions::new(&Config::default(), Arc::new(MemoryLog), clock, events, stopping))
+        let config = Config { membership: false, ..Config::default() };
+        Arc::new(Sessions::new(&config, Arc::new(MemoryLog), clock, events, stopping))
     }
 
     fn count(sessions: &Sessions) -> usize {
@@ -237,7 +256,7 @@ mod tests {
         let id = SessionId::parse("s").unwrap();
         sessions.call(&id, |session, _| session.handle_tally(&party("p"))).await.unwrap();
         assert_eq!(count(&sessions), 0);
-        let (cell, stream) = sessions.subscribe(&id, party("p")).unwrap();
+        let (cell, stream) = sessions.subscribe(&id, party("p")).await.unwrap().unwrap();
         assert_eq!(count(&sessions), 1);
         sessions.call(&id, |session, _| session.handle_tally(&party("p"))).await.unwrap();
         assert_eq!(count(&sessions), 1);
@@ -281,10 +300,14 @@ mod tests {
             for name in ["p", "q", "r", "s"] {
                 let (sessions, id) = (&sessions, &id);
                 scope.spawn(move || {
-                    for _ in 0..2_000 {
-                        let (cell, stream) = sessions.subscribe(id, party(name)).unwrap();
-                        sessions.unsubscribe(cell, stream);
-                    }
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    runtime.block_on(async {
+                        for _ in 0..2_000 {
+                            let subscribed = sessions.subscribe(id, party(name)).await;
+                            let (cell, stream) = subscribed.unwrap().unwrap();
+                            sessions.unsubscribe(cell, stream);
+                        }
+                    });
                 });
             }
         });

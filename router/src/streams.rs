@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use mpc_router_core::{Content, PartyId, SessionId, StreamId};
+use mpc_router_core::{Content, NotAdmitted, PartyId, SessionId, StreamId};
 use tonic::Status;
 
 use crate::commits::Lost;
@@ -29,14 +29,16 @@ pub struct MessageStream {
 }
 
 impl MessageStream {
-    pub(crate) fn open(
+    pub(crate) async fn open(
         sessions: Arc<Sessions>,
         session: &SessionId,
         party: PartyId,
-    ) -> Result<Self, Lost> {
-        let (cell, id) = sessions.subscribe(session, party)?;
-        let (batch, frame) = (VecDeque::new(), wire::Frame::default());
-        Ok(Self { sessions, cell: Some(cell), id, batch, frame })
+    ) -> Result<Result<Self, NotAdmitted>, Lost> {
+        let subscribed = sessions.subscribe(session, party).await?;
+        Ok(subscribed.map(|(cell, id)| {
+            let (batch, frame) = (VecDeque::new(), wire::Frame::default());
+            Self { sessions, cell: Some(cell), id, batch, frame }
+        }))
     }
 }
 

@@ -103,7 +103,7 @@ fn it_is_set_up_by_the_environment_too() {
 
 #[test]
 fn what_is_secret_is_not_logged() {
-    let options = ["serve", "--listen", "127.0.0.1:0", "--log", "trace"];
+    let options = ["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--open-sessions"];
     let running = Running::start(router().args(options));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let address = format!("http://{}", running.address);

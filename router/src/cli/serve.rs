@@ -15,6 +15,7 @@ pub(super) fn run(options: &Serve) -> anyhow::Result<()> {
         ack_timeout: options.ack_timeout,
         max_retries: options.max_retries,
         message_ttl: options.message_ttl,
+        membership: !options.open_sessions,
         max_payload: options.max_payload,
         stop_timeout: options.stop_timeout,
         ..Config::default()

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use mpc_router_core::{
-    Budget, Content, Effect, EventId, Millis, PartyId, Position, Session, SessionId, StreamEnded,
-    StreamId,
+    Budget, Content, Effect, EventId, Millis, NotAdmitted, PartyId, Position, Session, SessionId,
+    StreamEnded, StreamId,
 };
 
 use super::Around;
@@ -20,6 +20,7 @@ pub(crate) struct Cell {
     around: Arc<Around>,
     /// Set once: the log refused a record, so that the state is not to be trusted any more.
     lost: AtomicBool,
+    next_stream: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -28,7 +29,6 @@ struct State {
     session: Session,
     /// The open streams, and whom to wake when there is something on one.
     sleepers: BTreeMap<StreamId, Option<Waker>>,
-    next_stream: u64,
     commits: Commits,
     /// How many parties got an event.
     reached: BTreeMap<EventId, usize>,
@@ -47,6 +47,11 @@ pub(super) struct Acted<T> {
 }
 
 impl<T> Acted<T> {
+    /// The same with another outcome.
+    pub(super) fn map<U>(self, map: impl FnOnce(T) -> U) -> Acted<U> {
+        Acted { outcome: map(self.outcome), blank: self.blank, commit: self.commit }
+    }
+
     /// The outcome, once everything that it tells of is safe.
     pub(super) async fn safe(self) -> Result<T, Lost> {
         if let Some(commit) = self.commit {
@@ -75,7 +80,6 @@ impl Cell {
         let mut state = State {
             session,
             sleepers: BTreeMap::new(),
-            next_stream: 1,
             commits: Commits::default(),
             reached: BTreeMap::new(),
             alarm: None,
@@ -86,7 +90,7 @@ impl Cell {
         Arc::new_cyclic(|cell| {
             let wanted = state.session.poll_timeout();
             around.alarms.set(&mut state.alarm, wanted, || Weak::clone(cell));
-            Self { id, around, lost, state: Mutex::new(state) }
+            Self { id, around, lost, next_stream: AtomicU64::new(1), state: Mutex::new(state) }
         })
     }
 
@@ -126,16 +130,14 @@ impl Cell {
         Ok(self.lock()?.reached.get(event).copied().unwrap_or_default())
     }
 
-    pub(super) fn subscribe(self: &Arc<Self>, party: PartyId) -> Result<StreamId, Lost> {
-        let mut state = self.lock()?;
-        let stream = StreamId(state.next_stream);
-        state.next_stream += 1;
-        state.sleepers.insert(stream, None);
-        state.session.handle_subscribe(stream, party);
-        let awakened = self.perform(&mut state);
-        drop(state);
-        wake(awakened);
-        Ok(stream)
+    /// Opens a stream.
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        party: PartyId,
+    ) -> Result<Acted<Result<StreamId, NotAdmitted>>, Lost> {
+        let stream = StreamId(self.next_stream.fetch_add(1, Ordering::Relaxed));
+        let subscribed = self.act(|session, _| session.handle_subscribe(stream, party))?;
+        Ok(subscribed.map(|subscribed| subscribed.map(|()| stream)))
     }
 
     /// Closes a stream. Tells whether the session is blank now.

@@ -1,6 +1,6 @@
 use mpc_router_core::{
-    AcknowledgeError, AnnounceError, EventStreamError, MalformedMessageId, RegisterError,
-    RouteError, StatusError, StreamEnded, UnknownParty,
+    AcknowledgeError, AnnounceError, EventStreamError, MalformedMessageId, NotAdmitted,
+    RegisterError, RouteError, StatusError, StreamEnded, UnknownParty,
 };
 use tonic::{Code, Status};
 
@@ -23,9 +23,18 @@ impl Rejected for RouteError {
     fn code(&self) -> Code {
         match self {
             Self::ToItself => Code::InvalidArgument,
-            Self::NoMembers => Code::FailedPrecondition,
+            Self::NoMembers | Self::Ended => Code::FailedPrecondition,
+            Self::NotAnnounced => Code::NotFound,
+            Self::SenderNotAMember => Code::PermissionDenied,
+            Self::RecipientNotAMember => Code::InvalidArgument,
             Self::NameTaken => Code::Internal,
         }
+    }
+}
+
+impl Rejected for NotAdmitted {
+    fn code(&self) -> Code {
+        Code::PermissionDenied
     }
 }
 

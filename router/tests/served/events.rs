@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use mpc_router::Config;
 use mpc_router_proto::v1::*;
 use tonic::Code;
 
@@ -8,7 +7,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn an_event_arrives_as_it_was_published() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut heard = bob.hear(&[]).await.unwrap();
     let published = SessionEvent {
@@ -32,7 +31,7 @@ async fn an_event_arrives_as_it_was_published() {
 
 #[tokio::test]
 async fn an_event_is_counted_by_party_and_kept_from_others() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob, mut carol] = served.parties(["alice", "bob", "carol"]).await;
     let mut of_bob = [bob.hear(&[]).await.unwrap(), bob.hear(&["session_failed"]).await.unwrap()];
     let mut of_carol = carol.hear(&[]).await.unwrap();
@@ -53,7 +52,7 @@ async fn an_event_is_counted_by_party_and_kept_from_others() {
 
 #[tokio::test]
 async fn what_is_wrong_is_rejected_and_heard_by_nobody() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut alice = served.party("alice").await;
     let mut heard = alice.hear(&[]).await.unwrap();
     let absent = alice.client.publish_session_event(PublishSessionEventRequest { event: None });
@@ -78,7 +77,7 @@ async fn what_is_wrong_is_rejected_and_heard_by_nobody() {
 
 #[tokio::test]
 async fn a_cancelled_stream_is_not_counted() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let heard = bob.hear(&[]).await.unwrap();
     assert_eq!(alice.publish(event("s", "probe", &[])).await.unwrap(), 1);
@@ -89,7 +88,7 @@ async fn a_cancelled_stream_is_not_counted() {
 
 #[tokio::test]
 async fn a_lost_connection_is_not_counted() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let heard = bob.hear(&[]).await.unwrap();
     assert_eq!(alice.publish(event("s", "probe", &[])).await.unwrap(), 1);

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use mpc_router::{Config, Router};
+use mpc_router::Router;
 use mpc_router_proto::v1::message_router_server::{MessageRouter as _, MessageRouterServer};
 use mpc_router_proto::v1::*;
 use tonic::Request;
@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::codegen::{Body as _, http};
 use tower::Service as _;
 
-use crate::support::route;
+use crate::support::{open_sessions, route};
 
 /// The answer to a subscription, frame by frame, with nobody between the service and the test.
 async fn subscribe(router: &Router) -> Body {
@@ -69,7 +69,7 @@ impl Sender {
 
 #[tokio::test]
 async fn a_frame_is_taken_when_it_is_sent() {
-    let router = Router::new(Config::default());
+    let router = Router::new(open_sessions());
     let request = RegisterPartyRequest {
         party_id: "bob".into(),
         party_role: "persistent".into(),

@@ -95,7 +95,7 @@ impl Log for LateLog {
 fn served() -> (Arc<LateLog>, Served) {
     let log = Arc::new(LateLog::default());
     // Nothing is sent again while a test waits.
-    let config = Config { ack_timeout: Duration::from_hours(1), ..Config::default() };
+    let config = Config { ack_timeout: Duration::from_hours(1), ..open_sessions() };
     let router = Router::with_log(config, Arc::clone(&log) as Arc<dyn Log>);
     (log, Served::piping(router))
 }
@@ -241,7 +241,7 @@ async fn a_router_goes_on_where_its_log_ends() {
     let [mut alice, bob] = served.parties(["alice", "bob"]).await;
     alice.announce("s", &["alice", "bob"]).await;
     let kept = alice.send("s", &[], "kept").await.unwrap();
-    let again = Router::with_log(Config::default(), log);
+    let again = Router::with_log(open_sessions(), log);
     let served = Served::piping(again);
     let mut bob = Party { client: served.stranger("bob").await.client, ..bob };
     assert_eq!(bob.list("", false).await.unwrap().len(), 2, "DUR-3");

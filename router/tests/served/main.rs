@@ -5,6 +5,7 @@
 mod events;
 mod frames;
 mod late_log;
+mod membership;
 mod parties;
 mod polls;
 mod redelivery;

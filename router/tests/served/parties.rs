@@ -1,4 +1,3 @@
-use mpc_router::Config;
 use mpc_router_proto::v1::*;
 use tonic::Code;
 
@@ -6,7 +5,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn registering_makes_a_party_known() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut bob = served.stranger("bob").await;
     assert_eq!(bob.beat().await.unwrap_err().code(), Code::NotFound, "HB-2");
     assert!(bob.list("", false).await.unwrap().is_empty(), "HB-2");
@@ -40,7 +39,7 @@ async fn registering_makes_a_party_known() {
 
 #[tokio::test]
 async fn the_directory_is_filtered() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut bob, _] = served.parties(["bob", "carol"]).await;
     served.stranger("dave").await.register("temporary").await.unwrap();
     let names = |parties: Vec<RegisteredParty>| -> Vec<String> {
@@ -54,7 +53,7 @@ async fn the_directory_is_filtered() {
 
 #[tokio::test]
 async fn a_heartbeat_counts_what_is_outstanding_in_all_sessions() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     assert_eq!(bob.beat().await.unwrap().pending_messages, 0);
     let first = alice.send("s1", &["bob"], "1").await.unwrap();
@@ -73,7 +72,7 @@ async fn a_heartbeat_counts_what_is_outstanding_in_all_sessions() {
 
 #[tokio::test]
 async fn who_is_not_registered_gets_no_messages() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut alice = served.party("alice").await;
     let mut bob = served.stranger("bob").await;
     alice.send("s", &["bob"], "early").await.unwrap();

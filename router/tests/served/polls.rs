@@ -1,13 +1,12 @@
 use std::collections::BTreeSet;
 
-use mpc_router::Config;
 use mpc_router_proto::v1::*;
 
 use crate::support::*;
 
 #[tokio::test]
 async fn a_poll_delivers_until_it_is_acknowledged() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut sent = Vec::new();
     for number in 0..10 {
@@ -32,7 +31,7 @@ async fn a_poll_delivers_until_it_is_acknowledged() {
 
 #[tokio::test]
 async fn a_backlog_is_fetched_by_polling_on() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut sent = BTreeSet::new();
     for size in [2 << 20, 1 << 20, 10, 2 << 20, 10, 10, 1 << 20, 2 << 20, 2 << 20, 5] {
@@ -52,7 +51,7 @@ async fn a_backlog_is_fetched_by_polling_on() {
 
 #[tokio::test]
 async fn polls_and_streams_agree() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut stream = bob.open("s").await.unwrap();
     let first = alice.send("s", &["bob"], "1").await.unwrap();

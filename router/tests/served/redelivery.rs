@@ -11,7 +11,7 @@ use crate::support::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn config() -> Config {
-    Config { ack_timeout: SECOND, max_retries: 3, ..Config::default() }
+    Config { ack_timeout: SECOND, max_retries: 3, ..open_sessions() }
 }
 
 /// What became of a message with one recipient.

@@ -9,7 +9,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn a_message_arrives_as_it_was_sent() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob, mut carol] = served.parties(["alice", "bob", "carol"]).await;
     alice.announce("s", &["alice", "bob", "carol"]).await;
     let mut stream = bob.open("s").await.unwrap();
@@ -36,7 +36,7 @@ async fn a_message_arrives_as_it_was_sent() {
 
 #[tokio::test]
 async fn a_broadcast_reaches_everybody_but_its_sender() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob, mut carol] = served.parties(["alice", "bob", "carol"]).await;
     let early = alice.send("s", &[], "x").await.unwrap_err();
     assert_eq!(early.code(), Code::FailedPrecondition);
@@ -56,7 +56,7 @@ async fn a_broadcast_reaches_everybody_but_its_sender() {
 
 #[tokio::test]
 async fn what_is_wrong_is_rejected_and_reaches_nobody() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let right = RouteMessageRequest {
         session_id: "s".into(),
@@ -80,7 +80,7 @@ async fn what_is_wrong_is_rejected_and_reaches_nobody() {
 
 #[tokio::test]
 async fn a_payload_over_the_limit_leaves_the_connection_working() {
-    let config = Config { max_payload: 100_000, ..Config::default() };
+    let config = Config { max_payload: 100_000, ..open_sessions() };
     let served = Served::on_port(config).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut stream = alice.open("other").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_payload_over_the_limit_leaves_the_connection_working() {
 
 #[tokio::test]
 async fn a_message_names_no_more_than_its_recipients_can_receive() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let request = |names: usize| RouteMessageRequest {
         session_id: "s".into(),
@@ -116,7 +116,7 @@ async fn a_message_names_no_more_than_its_recipients_can_receive() {
 
 #[tokio::test]
 async fn sessions_are_kept_apart() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let id = alice.send("one", &["bob"], "1").await.unwrap();
     assert!(bob.poll("two", 0).await.unwrap().is_empty(), "RTE-10");
@@ -127,7 +127,7 @@ async fn sessions_are_kept_apart() {
 
 #[tokio::test]
 async fn an_acknowledgement_is_final() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob, mut carol] = served.parties(["alice", "bob", "carol"]).await;
     let id = alice.send("s", &["bob", "carol"], "x").await.unwrap();
     let status = alice.status("s", &id).await.unwrap();
@@ -162,7 +162,7 @@ async fn an_acknowledgement_is_final() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_contrary_acknowledgements_one_wins() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, bob] = served.parties(["alice", "bob"]).await;
     for _ in 0..20 {
         let id = alice.send("s", &["bob"], "x").await.unwrap();

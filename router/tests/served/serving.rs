@@ -1,5 +1,5 @@
+use mpc_router::Router;
 use mpc_router::serve::{BindError, Server, serve_connections};
-use mpc_router::{Config, Router};
 use mpc_router_proto::v1::message_router_client::MessageRouterClient;
 use mpc_router_proto::v1::*;
 use tokio::io::AsyncReadExt as _;
@@ -9,7 +9,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn stopping_ends_streams_and_refuses_calls() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut messages = bob.open("s").await.unwrap();
     let mut events = bob.hear(&[]).await.unwrap();
@@ -25,7 +25,7 @@ async fn stopping_ends_streams_and_refuses_calls() {
 
 #[tokio::test]
 async fn a_stopped_router_does_nothing_more() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     served.router.stop();
     assert_eq!(alice.beat().await.unwrap_err().code(), Code::Unavailable);
@@ -52,7 +52,7 @@ async fn it_serves_on_when_no_more_connections_come() {
     let incoming = tokio_stream::wrappers::UnboundedReceiverStream::new(incoming);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shutdown = async { stopped.await.unwrap_or_default() };
-    let serve = serve_connections(Router::new(Config::default()), incoming, shutdown);
+    let serve = serve_connections(Router::new(open_sessions()), incoming, shutdown);
     let serving = tokio::spawn(serve);
     let mut bob =
         Party { name: "bob".into(), client: MessageRouterClient::new(over_a_pipe(&connect).await) };
@@ -67,7 +67,7 @@ async fn it_serves_on_when_no_more_connections_come() {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_end_in_time_is_cut_off() {
-    let served = Served::over_pipes(Config::default());
+    let served = Served::over_pipes(open_sessions());
     let (mut ours, theirs) = tokio::io::duplex(1 << 10);
     served.add(theirs);
     // It never speaks, and so never ends.
@@ -79,7 +79,7 @@ async fn who_does_not_end_in_time_is_cut_off() {
 
 #[tokio::test]
 async fn a_burst_of_cancelled_calls_leaves_the_connection_alone() {
-    let served = Served::over_pipes(Config::default());
+    let served = Served::over_pipes(open_sessions());
     let [mut alice, _bob] = served.parties(["alice", "bob"]).await;
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let bob = Party { name: "bob".into(), client: MessageRouterClient::new(over(ours).await) };
@@ -107,7 +107,7 @@ async fn a_burst_of_cancelled_calls_leaves_the_connection_alone() {
 
 #[tokio::test]
 async fn names_without_end_are_refused_in_few_words() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let long = "x".repeat(20_000);
     let mut bob = served.stranger(&long).await;
     let refused = bob.register("persistent").await.unwrap_err();
@@ -132,7 +132,7 @@ async fn health_is_told_and_ends_with_the_router() {
     use tonic_health::pb::health_check_response::ServingStatus;
     use tonic_health::pb::health_client::HealthClient;
 
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut health = HealthClient::new(served.connect().await);
     for service in ["", "mpc.router.v1.MessageRouter"] {
         let request = HealthCheckRequest { service: service.into() };
@@ -153,7 +153,7 @@ async fn the_contract_can_be_asked_for() {
     use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
     use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut reflection = ServerReflectionClient::new(served.connect().await);
     let request = ServerReflectionRequest {
         host: String::new(),
@@ -168,7 +168,7 @@ async fn the_contract_can_be_asked_for() {
 
 #[tokio::test]
 async fn what_is_secret_shows_nowhere() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut bob = served.party("bob").await;
     let request = RegisterPartyRequest {
         party_id: "alice".into(),
@@ -193,6 +193,6 @@ async fn what_is_secret_shows_nowhere() {
 
 #[test]
 fn a_router_can_be_made_anywhere() {
-    let router = Router::new(Config::default());
-    assert_eq!(router.clone().config(), &Config::default());
+    let router = Router::new(open_sessions());
+    assert_eq!(router.clone().config(), &open_sessions());
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mpc_router::{Config, Router};
+use mpc_router::Router;
 use mpc_router_proto::v1::message_router_server::MessageRouter as _;
 use mpc_router_proto::v1::*;
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn headers_arrive_at_once() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut bob = served.party("bob").await;
     // The client gives a stream back when it has its headers; nothing was sent on either.
     let mut messages = bob.open("s").await.expect("SUB-10");
@@ -24,7 +24,7 @@ async fn headers_arrive_at_once() {
 
 #[tokio::test]
 async fn what_is_outstanding_comes_first_and_then_what_is_new() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut sent = Vec::new();
     for number in 0..5 {
@@ -48,7 +48,7 @@ async fn what_is_outstanding_comes_first_and_then_what_is_new() {
 async fn nothing_falls_between_replay_and_live() {
     const ROUNDS: usize = 10;
     const MESSAGES: usize = 12;
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [alice, mut bob] = served.parties(["alice", "bob"]).await;
     for round in 0..ROUNDS {
         let session = format!("s{round}");
@@ -75,7 +75,7 @@ async fn nothing_falls_between_however_close() {
     const MESSAGES: usize = 20;
     let (mut replayed, mut came_live) = (0, 0);
     for round in 0..ROUNDS {
-        let router = Router::new(Config::default());
+        let router = Router::new(open_sessions());
         let request = RegisterPartyRequest {
             party_id: "bob".into(),
             party_role: "persistent".into(),
@@ -116,7 +116,7 @@ async fn nothing_falls_between_however_close() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_messages_arrive_once_and_in_order() {
     const MESSAGES: usize = 5_000;
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut bob = served.party("bob").await;
     let mut stream = bob.open("s").await.unwrap();
     let receiving = tokio::spawn(async move { names(&mut stream, MESSAGES).await });
@@ -134,7 +134,7 @@ async fn many_messages_arrive_once_and_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn senders_are_seen_in_one_order_by_all() {
     const EACH: usize = 60;
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [alice, mut bob, carol, mut dave] = served.parties(["alice", "bob", "carol", "dave"]).await;
     let mut announcer = alice.clone();
     announcer.announce("s", &["alice", "bob", "carol", "dave"]).await;
@@ -163,7 +163,7 @@ async fn senders_are_seen_in_one_order_by_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tiny_messages_pile_up_for_a_sleeping_reader() {
     const MESSAGES: usize = 1_000;
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let mut bob = served.party("bob").await;
     let mut stream = bob.open("s").await.unwrap();
     let mut sent = Vec::new();
@@ -181,7 +181,7 @@ async fn tiny_messages_pile_up_for_a_sleeping_reader() {
 #[tokio::test]
 async fn a_stalled_reader_gets_everything_when_it_reads_again() {
     const MESSAGES: usize = 40;
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob, mut carol] = served.parties(["alice", "bob", "carol"]).await;
     let mut stalled = bob.open("s").await.unwrap();
     let mut reading = carol.open("s").await.unwrap();
@@ -203,7 +203,7 @@ async fn a_stalled_reader_gets_everything_when_it_reads_again() {
 
 #[tokio::test]
 async fn a_newer_stream_takes_over() {
-    let served = Served::on_port(Config::default()).await;
+    let served = Served::on_port(open_sessions()).await;
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut older = bob.open("s").await.unwrap();
     let first = alice.send("s", &["bob"], "1").await.unwrap();

@@ -20,6 +20,11 @@ pub(crate) type Client = MessageRouterClient<Channel>;
 /// Long enough for anything that must happen, on a machine however busy.
 const LONG: Duration = Duration::from_secs(60);
 
+/// A router in which anybody takes part in any session.
+pub(crate) fn open_sessions() -> Config {
+    Config { membership: false, ..Config::default() }
+}
+
 /// Waits for what must happen.
 pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, what).await.expect("what must happen does not happen")

@@ -10,7 +10,7 @@ use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn who_is_silent_goes_offline_and_comes_back() {
-    let served = Served::over_pipes(Config::default());
+    let served = Served::over_pipes(open_sessions());
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut stream = bob.open("s").await.unwrap();
     let online = async |alice: &mut Party| -> Vec<String> {
@@ -36,7 +36,7 @@ async fn who_is_silent_goes_offline_and_comes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_stays_open_and_silent_for_a_day() {
-    let served = Served::over_pipes(Config::default());
+    let served = Served::over_pipes(open_sessions());
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut stream = bob.open("s").await.unwrap();
     let day = Duration::from_hours(24);
@@ -47,7 +47,7 @@ async fn a_stream_stays_open_and_silent_for_a_day() {
 
 #[tokio::test(start_paused = true)]
 async fn stopping_takes_no_longer_than_allowed() {
-    let config = Config { stop_timeout: Duration::from_secs(10), ..Config::default() };
+    let config = Config { stop_timeout: Duration::from_secs(10), ..open_sessions() };
     let served = Served::over_pipes(config);
     let mut bob = served.party("bob").await;
     let mut stream = bob.open("s").await.unwrap();
