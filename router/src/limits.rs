@@ -20,6 +20,9 @@ pub const REQUEST_MARGIN_BYTES: usize = 64 * KIB;
 /// its sender could send: the margin, less what the router adds to a message.
 pub const MESSAGE_NAMES_BYTES: usize = REQUEST_MARGIN_BYTES - KIB;
 
+/// How long an idempotency key may be: it is kept for as long as its message's status.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
+
 /// The largest answer to a poll: what gRPC libraries receive by default (PND-4).
 pub const POLL_ANSWER_BYTES: usize = 4 * MIB;
 

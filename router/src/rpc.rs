@@ -105,14 +105,11 @@ impl MessageRouter for Router {
     ) -> Result<Response<v1::RouteMessageResponse>, Status> {
         let shared = self.serving()?;
         let id = shared.ids.message();
-        let (session, route, draft) =
-            wire::route(request.into_inner(), id, shared.config.max_payload)?;
+        let (session, route, draft) = wire::route(request, id, shared.config.max_payload)?;
         let routed = shared.sessions.call(&session, |session, now| {
             session.handle_route(now, route, |header| draft.encode(header))
         });
-        settled(routed.await)?;
-        let message_id = id.to_string();
-        Ok(Response::new(v1::RouteMessageResponse { success: true, message_id }))
+        Ok(Response::new(wire::routed(settled(routed.await)?)))
     }
 
     async fn subscribe_messages(

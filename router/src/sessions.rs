@@ -262,7 +262,8 @@ mod tests {
         assert_eq!(count(&sessions), 1);
         sessions.unsubscribe(cell, stream);
         assert_eq!(count(&sessions), 0);
-        let route = Route { id: MessageId(1), from: party("q"), to: vec![party("p")], size: 9 };
+        let route =
+            Route { id: MessageId(1), from: party("q"), to: vec![party("p")], size: 9, key: None };
         let routed = sessions
             .call(&id, |session, now| session.handle_route(now, route, |_| "x".into()))
             .await;
@@ -276,7 +277,8 @@ mod tests {
         let sessions = sessions();
         let (id, p) = (SessionId::parse("s").unwrap(), party("p"));
         for message in [1, 2].map(MessageId) {
-            let route = Route { id: message, from: party("q"), to: vec![p.clone()], size: 9 };
+            let route =
+                Route { id: message, from: party("q"), to: vec![p.clone()], size: 9, key: None };
             let routed = sessions
                 .call(&id, |session, now| session.handle_route(now, route, |_| "x".into()))
                 .await;

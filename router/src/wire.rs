@@ -8,14 +8,16 @@ use std::collections::BTreeSet;
 use bytes::{BufMut, BytesMut};
 use mpc_router_core::{
     Acknowledge, Acknowledged, Announcement, Budget, Content, DeliveryStatus, EmptyId, EventId,
-    EventKind, Filter, Header, ListedParty, MessageId, MessageStatus, Millis, Notification,
-    PartyId, Registered, Registration, Role, Route, SessionId,
+    EventKind, Filter, Header, IdempotencyKey, ListedParty, MessageId, MessageStatus, Millis,
+    Notification, PartyId, Registered, Registration, Role, Route, Routed, SessionId,
 };
 use mpc_router_proto::{Encoded, v1};
 use prost::Message as _;
 use prost::encoding::encoded_len_varint;
+use sha2::{Digest as _, Sha256};
 pub(crate) use status::{Rejected, events_end, stopping, stream_end};
-use tonic::Status;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Request, Status};
 
 use crate::limits;
 
@@ -44,10 +46,12 @@ impl Draft {
 
 /// A message to route.
 pub(crate) fn route(
-    request: v1::RouteMessageRequest,
+    request: Request<v1::RouteMessageRequest>,
     id: MessageId,
     max_payload: usize,
 ) -> Result<(SessionId, Route, Draft), Status> {
+    let key = request.metadata().get(IDEMPOTENCY_KEY).map(ToOwned::to_owned);
+    let request = request.into_inner();
     let session = session(&request.session_id)?;
     let from = PartyId::parse(&request.from_party).map_err(|error| field("from_party", error))?;
     let to = request.to_parties.iter().map(|party| PartyId::parse(party));
@@ -66,6 +70,7 @@ pub(crate) fn route(
     }
     let names = request.session_id.len() + request.from_party.len() + request.message_type.len();
     not_over(limits::MESSAGE_NAMES_BYTES, "session_id, from_party and message_type", names)?;
+    let key = key.map(|key| idempotency_key(&key, &request)).transpose()?;
     let draft = Draft(v1::MpcMessage {
         session_id: request.session_id,
         from_party: request.from_party,
@@ -75,7 +80,40 @@ pub(crate) fn route(
         ..Default::default()
     });
     let size = draft.size();
-    Ok((session, Route { id, from, to, size }, draft))
+    Ok((session, Route { id, from, to, size, key }, draft))
+}
+
+/// The metadata that makes it safe to try RouteMessage again (IDM).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A call's key, and what stands for all that the call asks for, the order of its recipients aside.
+fn idempotency_key(
+    key: &MetadataValue<Ascii>,
+    request: &v1::RouteMessageRequest,
+) -> Result<IdempotencyKey, Status> {
+    let name = key.to_str().ok().filter(|key| !key.is_empty());
+    let name = name.ok_or_else(|| {
+        Status::invalid_argument(
+            "idempotency-key must not be empty, and of visible ASCII characters",
+        )
+    })?;
+    not_over(limits::IDEMPOTENCY_KEY_BYTES, IDEMPOTENCY_KEY, name.len())?;
+    let recipients: BTreeSet<_> = request.to_parties.iter().collect();
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    add(request.message_type.as_bytes());
+    add(&request.round_number.to_be_bytes());
+    add(&request.payload);
+    recipients.into_iter().for_each(|party| add(party.as_bytes()));
+    Ok(IdempotencyKey { name: name.into(), fingerprint: hash.finalize().into() })
+}
+
+/// What became of it.
+pub(crate) fn routed(routed: Routed) -> v1::RouteMessageResponse {
+    v1::RouteMessageResponse { success: true, message_id: routed.id.to_string() }
 }
 
 /// What message streams are made of: encoded once, when the message was accepted.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use crate::delivery::{Delivery, DeliveryEvent, Transition};
 use crate::mailbox::{Entry, Mailbox};
 use crate::{
-    Announcement, Content, EventId, EventKind, MessageId, Millis, PartyId, Position, Record,
+    Announcement, Content, EventId, EventKind, IdempotencyKey, MessageId, Millis, PartyId,
+    Position, Record,
 };
 
 /// How many messages of the session were accepted before this one.
@@ -40,6 +41,8 @@ pub(crate) struct Ledger {
     events: BTreeMap<EventId, Known>,
     messages: VecDeque<Message>,
     numbers: BTreeMap<MessageId, MessageNumber>,
+    /// By sender and key.
+    keys: BTreeMap<PartyId, BTreeMap<Arc<str>, Keyed>>,
     indexes: BTreeMap<PartyId, MailboxIndex>,
     mailboxes: Vec<Mailbox>,
     latest: Latest,
@@ -76,6 +79,13 @@ impl Known {
     }
 }
 
+/// A call that may be made again: what stands for all that it asks for, and the message it became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keyed {
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) message: MessageNumber,
+}
+
 /// The newest millisecond in which a message was accepted, and how many bytes those of it have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Latest {
@@ -103,7 +113,7 @@ impl Ledger {
     /// builds on was lost or it is there already, changes nothing.
     pub(crate) fn apply(&mut self, position: Position, record: &Record) {
         match record {
-            Record::Routed { message, recipients, created_at, content, .. } => {
+            Record::Routed { message, from, recipients, created_at, content, key, .. } => {
                 if !self.numbers.contains_key(message) {
                     let to = self.open_mailboxes(recipients);
                     let accepted = Accepted {
@@ -111,7 +121,11 @@ impl Ledger {
                         created_at: *created_at,
                         content: content.clone(),
                     };
+                    let number = self.next_number();
                     self.enter(position, accepted, &to);
+                    if let Some(key) = key {
+                        self.keep_key(from, key, number);
+                    }
                 }
             }
             Record::Delivered { recipient, messages, again, at } => {
@@ -172,6 +186,18 @@ impl Ledger {
         let delivery = &mut self.messages[number.0 as usize].deliveries[slot as usize];
         delivery.retry_count += 1;
         delivery.retry_count
+    }
+
+    /// Keeps the sender's key of a message.
+    pub(crate) fn keep_key(&mut self, from: &PartyId, key: &IdempotencyKey, number: MessageNumber) {
+        let keys = self.keys.entry(from.clone()).or_default();
+        let keyed = Keyed { fingerprint: key.fingerprint, message: number };
+        keys.insert(Arc::clone(&key.name), keyed);
+    }
+
+    /// What a sender's key stands for.
+    pub(crate) fn keyed(&self, from: &PartyId, key: &str) -> Option<Keyed> {
+        self.keys.get(from)?.get(key).copied()
     }
 
     /// The oldest message that is outstanding for anybody.

@@ -22,7 +22,7 @@
 //! let mut session = Session::new(open);
 //! session.handle_subscribe(StreamId(1), bob.clone())?;
 //!
-//! let route = Route { id: MessageId(7), from: alice, to: vec![bob], size: 5 };
+//! let route = Route { id: MessageId(7), from: alice, to: vec![bob], size: 5, key: None };
 //! session.handle_route(Millis(1_000), route, |_| Content::from("hello"))?;
 //!
 //! // The shell writes the record, says so, and only then replies.
@@ -67,7 +67,7 @@ pub use id::{
 pub use record::{Announcement, EventKind, Record};
 pub use session::{
     Acknowledge, AcknowledgeError, Acknowledged, AnnounceError, Announced, DeliveryStatus, Effect,
-    Header, MessageStatus, NotAdmitted, Policy, Route, RouteError, Routed, Session, StatusError,
-    StreamEnded,
+    Header, IdempotencyKey, MessageStatus, NotAdmitted, Policy, Route, RouteError, Routed, Session,
+    StatusError, StreamEnded,
 };
 pub use time::Millis;

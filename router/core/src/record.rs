@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Content, EmptyId, EventId, MessageId, Millis, PartyId};
+use crate::{Content, EmptyId, EventId, IdempotencyKey, MessageId, Millis, PartyId};
 
 /// One thing that happened in a session. Its records, in order, are all there is to know of it:
 /// replaying them gives the state.
@@ -21,6 +21,8 @@ pub enum Record {
         created_at: Millis,
         /// What the recipients get.
         content: Content,
+        /// What makes it safe for the sender to try again.
+        key: Option<IdempotencyKey>,
     },
     /// Messages were handed to a recipient. Losing this record is no harm: they are handed out once
     /// more.

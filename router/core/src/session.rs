@@ -16,7 +16,7 @@ pub use acknowledge::{Acknowledge, AcknowledgeError, Acknowledged};
 pub use admission::NotAdmitted;
 pub use announce::{AnnounceError, Announced};
 pub use hand_out::StreamEnded;
-pub use route::{Header, Route, RouteError, Routed};
+pub use route::{Header, IdempotencyKey, Route, RouteError, Routed};
 pub use status::{DeliveryStatus, MessageStatus, StatusError};
 
 use crate::ledger::{Ledger, MessageNumber};

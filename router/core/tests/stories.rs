@@ -1255,6 +1255,66 @@ fn a_session_ends_when_its_time_is_over() {
 }
 
 #[test]
+fn a_call_made_again_under_its_key_happens_once() {
+    check(
+        "
+        members only
+        announce e1 session_created alice bob
+        alice routes m1 to bob carol as k           # a rejected call uses up no key
+        10 alice routes m1 to bob as k
+        20 alice routes m2 to bob as k              # IDM-1
+        alice routes m2 to bob sized 600 as k       # IDM-2
+        bob routes m2 to alice as k                 # another sender's key
+        alice routes m3 to bob as l
+        alice routes m4 to bob
+        bob polls
+        bob acks m1
+        announce e2 session_completed
+        alice routes m5 to bob as k
+        restart
+        alice routes m5 to bob as k                 # IDM-3
+        alice routes m5 to bob sized 600 as k
+        ",
+        expect![[r#"
+            members only
+            announce e1 session_created alice bob
+                published to 0
+            alice routes m1 to bob carol as k
+                rejected: each of to_parties must be a member of this session, and one is not
+            10 alice routes m1 to bob as k
+                accepted at 10 for 1
+                counts for bob
+            20 alice routes m2 to bob as k
+                again as m1 at 10 for 1
+            alice routes m2 to bob sized 600 as k
+                rejected: this idempotency-key was used for another message: give each message a key of its own
+            bob routes m2 to alice as k
+                accepted at 20 for 1
+                counts for alice
+            alice routes m3 to bob as l
+                accepted at 20 for 1
+            alice routes m4 to bob
+                accepted at 20 for 1
+            bob polls
+                m1 m3 m4
+            bob acks m1
+                acknowledged
+            announce e2 session_completed
+                published to 0
+            alice routes m5 to bob as k
+                again as m1 at 10 for 1
+            restart
+                counts for bob
+                counts for alice
+            alice routes m5 to bob as k
+                again as m1 at 10 for 1
+            alice routes m5 to bob sized 600 as k
+                rejected: this idempotency-key was used for another message: give each message a key of its own
+        "#]],
+    );
+}
+
+#[test]
 fn a_stream_holds_so_many_bytes_and_any_single_event() {
     let mut events = Events::new(Backlog { events: 10, bytes: 100 });
     let (stream, bob) = (StreamId(1), PartyId::parse("bob").unwrap());

@@ -27,6 +27,7 @@ impl Rejected for RouteError {
             Self::NotAnnounced => Code::NotFound,
             Self::SenderNotAMember => Code::PermissionDenied,
             Self::RecipientNotAMember => Code::InvalidArgument,
+            Self::KeyTaken => Code::AlreadyExists,
             Self::NameTaken => Code::Internal,
         }
     }

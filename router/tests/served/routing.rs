@@ -178,3 +178,40 @@ async fn of_two_contrary_acknowledgements_one_wins() {
         assert_eq!(status.deliveries[0].status, expected, "ACK-12");
     }
 }
+
+#[tokio::test]
+async fn a_call_made_again_under_its_key_is_one_message() {
+    let served = Served::on_port(open_sessions()).await;
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let call = |to: &[&str], payload: &'static str, key: &str| {
+        let mut request = tonic::Request::new(RouteMessageRequest {
+            session_id: "s".into(),
+            from_party: "alice".into(),
+            to_parties: to.iter().map(|&party| party.into()).collect(),
+            payload: payload.into(),
+            ..Default::default()
+        });
+        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+        request
+    };
+    let first = alice.client.route_message(call(&["bob", "carol"], "x", "k")).await.unwrap();
+    let again = alice.client.route_message(call(&["carol", "bob"], "x", "k")).await.unwrap();
+    assert_eq!(again.into_inner(), first.into_inner(), "IDM-1");
+    let other = alice.client.route_message(call(&["bob", "carol"], "y", "k")).await;
+    assert_eq!(other.unwrap_err().code(), Code::AlreadyExists, "IDM-2");
+    let other = alice.client.route_message(call(&["bob"], "x", "k")).await;
+    assert_eq!(other.unwrap_err().code(), Code::AlreadyExists, "IDM-2");
+    for malformed in ["", &"k".repeat(257)] {
+        assert!(alice.client.route_message(call(&["bob"], "x", malformed)).await.is_err());
+    }
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let mut alice = alice.client.clone();
+        let call = call(&["bob"], "z", "l");
+        calls
+            .spawn(async move { alice.route_message(call).await.unwrap().into_inner().message_id });
+    }
+    let names: std::collections::BTreeSet<_> = calls.join_all().await.into_iter().collect();
+    assert_eq!(names.len(), 1, "IDM-3");
+    assert_eq!(bob.poll("s", 0).await.unwrap().len(), 2);
+}

@@ -17,6 +17,17 @@ pub struct Route {
     pub to: Vec<PartyId>,
     /// How many bytes its content has, at most.
     pub size: usize,
+    /// What makes trying again safe, if the sender gave it.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// A sender's name for a call, under which it may be made again and happens once (IDM).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The name; the sender's own in this session.
+    pub name: Arc<str>,
+    /// What stands for all that the call asks for: equal where that is equal, and else not.
+    pub fingerprint: [u8; 32],
 }
 
 /// What the session decides about a message before it is encoded.
@@ -33,6 +44,8 @@ pub struct Header {
 /// A message was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Routed {
+    /// Its name: not the one given, if the same call was made before (IDM-1).
+    pub id: MessageId,
     /// When.
     pub created_at: Millis,
     /// How many recipients it has.
@@ -54,6 +67,8 @@ pub enum RouteError {
     SenderNotAMember,
     /// A recipient is no member (SES-2).
     RecipientNotAMember,
+    /// The key stands for another call (IDM-2).
+    KeyTaken,
     /// Another message has this name: the caller's fault.
     NameTaken,
 }
@@ -74,6 +89,9 @@ impl fmt::Display for RouteError {
             Self::SenderNotAMember => "from_party is no member of this session",
             Self::RecipientNotAMember => {
                 "each of to_parties must be a member of this session, and one is not"
+            }
+            Self::KeyTaken => {
+                "this idempotency-key was used for another message: give each message a key of its own"
             }
             Self::NameTaken => "the message's identifier is in use: give another",
         })
@@ -105,7 +123,18 @@ impl Session {
         route: Route,
         encode: impl FnOnce(&Header) -> Content,
     ) -> Result<Routed, RouteError> {
-        let Route { id, from, to, size } = route;
+        let Route { id, from, to, size, key } = route;
+        // IDM-1: whatever has become of the session in between.
+        if let Some(key) = &key
+            && let Some(known) = self.ledger.keyed(&from, &key.name)
+        {
+            if known.fingerprint != key.fingerprint {
+                return Err(RouteError::KeyTaken);
+            }
+            let message = self.ledger.message(known.message);
+            let (id, created_at) = (message.id, message.created_at);
+            return Ok(Routed { id, created_at, recipients: message.deliveries.len() });
+        }
         if self.ledger.number(id).is_some() {
             return Err(RouteError::NameTaken);
         }
@@ -139,13 +168,23 @@ impl Session {
         let number = self.ledger.next_number();
         let accepted = Accepted { id, created_at, content: content.clone() };
         self.ledger.enter(position, accepted, &mailboxes);
+        if let Some(key) = &key {
+            self.ledger.keep_key(&from, key, number);
+        }
         self.entered(position, number);
         let recipients = names.len();
-        let record =
-            Record::Routed { message: id, from, recipients: names, broadcast, created_at, content };
+        let record = Record::Routed {
+            message: id,
+            from,
+            recipients: names,
+            broadcast,
+            created_at,
+            content,
+            key,
+        };
         self.append(position, record);
         self.check();
-        Ok(Routed { created_at, recipients })
+        Ok(Routed { id, created_at, recipients })
     }
 
     fn let_route(&self, now: Millis, from: &PartyId, to: &[PartyId]) -> Result<(), RouteError> {

@@ -182,7 +182,7 @@ impl World {
         let id = MessageId(self.messages.len() as u128 + 1);
         let from = party(from);
         let to: Vec<_> = to.iter().copied().map(party).collect();
-        let route = Route { id, from: from.clone(), to: to.clone(), size: size.max(16) };
+        let route = Route { id, from: from.clone(), to: to.clone(), size: size.max(16), key: None };
         let mut encoded = 0;
         let routed = self.session.handle_route(self.now, route, |header| {
             encoded += 1;

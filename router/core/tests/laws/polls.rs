@@ -48,7 +48,7 @@ struct World {
 impl World {
     fn route(&mut self, size: usize) {
         let id = MessageId(self.sent.len() as u128 + 1);
-        let route = Route { id, from: party(0), to: vec![party(1)], size };
+        let route = Route { id, from: party(0), to: vec![party(1)], size, key: None };
         let routed = self.session.handle_route(self.now, route, |_| content(id, size)).unwrap();
         self.sent.push((id, routed.created_at));
         self.perform();

@@ -29,7 +29,7 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
             Step::Route { from, to, size } => {
                 let id = MessageId(messages + 1);
                 let to = to.into_iter().map(party).collect();
-                let route = Route { id, from: party(from), to, size: size.max(16) };
+                let route = Route { id, from: party(from), to, size: size.max(16), key: None };
                 if session.handle_route(Millis(now), route, |_| content(id, size)).is_ok() {
                     messages += 1;
                 }
@@ -102,7 +102,7 @@ fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Session {
 fn members_that_a_record_changes_get_the_next_broadcast() {
     let mut session = Session::new(POLICY);
     let broadcast = |session: &mut Session, id| {
-        let route = Route { id, from: party(0), to: vec![], size: 16 };
+        let route = Route { id, from: party(0), to: vec![], size: 16, key: None };
         let recipients = session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
         while let Some(effect) = session.poll_effect() {
             if let Effect::Append { position, .. } = effect {
@@ -123,7 +123,7 @@ fn members_that_a_record_changes_get_the_next_broadcast() {
 fn a_commit_covers_what_was_appended_and_is_never_taken_back() {
     let mut session = Session::new(POLICY);
     let route = |session: &mut Session, id| {
-        let route = Route { id, from: party(0), to: vec![party(1)], size: 16 };
+        let route = Route { id, from: party(0), to: vec![party(1)], size: 16, key: None };
         session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
     };
     session.handle_committed(Position(9));
@@ -156,7 +156,7 @@ proptest! {
         let to = (0..PARTIES).map(party).collect();
         let id = MessageId(u128::MAX);
         let from = PartyId::parse("somebody else").unwrap();
-        let route = Route { id, from, to, size: 16 };
+        let route = Route { id, from, to, size: 16, key: None };
         let routed = session.handle_route(Millis(0), route, |_| content(id, 16)).unwrap();
         prop_assert_eq!(routed.recipients, PARTIES);
         prop_assert_eq!(session.members(), members);

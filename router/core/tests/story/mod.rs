@@ -5,6 +5,7 @@
 //! ```text
 //! announce e1 session_created alice bob [until 9] an event, whom it selects, and how long it lasts
 //! 10 alice routes m1 to bob carol [sized 600]     a message; without `to`, a broadcast
+//! 10 alice routes m1 to bob as k                  with an idempotency key
 //! bob subscribes s1 / s1 pulls [100] / s1 closes  a message stream, and what it gets
 //! s1 sent / 410 wait                              the transport took it; time passes, and timers
 //! bob acks m1 / bob refuses m1 / status m1
@@ -210,6 +211,10 @@ impl World {
     }
 
     fn route(&mut self, from: &str, message: &str, rest: &[&str]) {
+        let (rest, key) = match rest {
+            [rest @ .., "as", key] => (rest, Some(*key)),
+            rest => (rest, None),
+        };
         let (to, size) = match rest {
             ["to", to @ .., "sized", size] => (to, size.parse().unwrap()),
             ["to", to @ ..] => (to, 10),
@@ -222,15 +227,21 @@ impl World {
             from: party(from),
             to: to.iter().copied().map(party).collect(),
             size,
+            key: key.map(|key| {
+                let mut fingerprint = [0; 32];
+                fingerprint[..8].copy_from_slice(&(size + 1_000 * to.len()).to_be_bytes());
+                IdempotencyKey { name: key.into(), fingerprint }
+            }),
         };
-        let mut kind = "";
+        let mut kind = "again as";
         let routed = self.session.handle_route(self.now, route, |header| {
             kind = if header.broadcast { "broadcast" } else { "accepted" };
             content(message, size)
         });
         match routed {
-            Ok(Routed { created_at, recipients, .. }) => {
-                self.tell(format!("{kind} at {created_at} for {recipients}"));
+            Ok(Routed { id, created_at, recipients }) => {
+                let id = if kind == "again as" { format!(" m{}", id.0) } else { String::new() };
+                self.tell(format!("{kind}{id} at {created_at} for {recipients}"));
             }
             Err(error) => self.tell(format!("rejected: {error}")),
         }
