@@ -41,7 +41,10 @@ impl Running {
             let server = mpc_router::serve::Server::bind(ANY_PORT).await;
             let server = server.map_err(io::Error::other)?;
             let address = server.local_addr();
-            let router = mpc_router::Router::new(mpc_router::Config::default());
+            // What a round leaves unacknowledged is not to be sent again while it lasts.
+            let ack_timeout = Duration::from_hours(1);
+            let config = mpc_router::Config { ack_timeout, ..mpc_router::Config::default() };
+            let router = mpc_router::Router::new(config);
             Ok((address, async move {
                 // A server that fails is noticed by its clients.
                 let _ = server.serve(router, std::future::pending()).await;

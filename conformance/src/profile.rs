@@ -88,10 +88,11 @@ impl Timers {
         }
     }
 
-    /// Those that the built-in router is started with: short ones, but for the one that nothing
-    /// waits for, and that only makes a router forget what a slow machine has not looked at yet.
+    /// Those that the built-in router is started with: short where a check waits for them, and long
+    /// where they would only make it give up what a slow machine has not looked at yet.
     pub fn built_in() -> Self {
-        Self { message_ttl_ms: Self::default().message_ttl_ms, ..Self::short() }
+        let (max_retries, message_ttl_ms) = (25, Self::default().message_ttl_ms);
+        Self { max_retries, message_ttl_ms, ..Self::short() }
     }
 
     /// A party silent for longer is offline.

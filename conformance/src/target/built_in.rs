@@ -32,6 +32,7 @@ impl BuiltIn {
             ack_timeout: ms(timers.ack_timeout_ms),
             max_retries: timers.max_retries,
             message_ttl: ms(timers.message_ttl_ms),
+            membership: true,
             max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
             clock_tolerance: ms(timers.clock_tolerance_ms),
             stop_timeout: ms(timers.stop_timeout_ms),
