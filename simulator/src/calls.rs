@@ -1,6 +1,6 @@
 //! Calls under way, and calls to be made again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore as _;
@@ -10,7 +10,7 @@ use crate::action::{Action, Call, CallError, Millis, Reply, Ticket};
 /// The pause before the first repetition.
 const BACKOFF_FIRST_MS: u64 = 50;
 /// The longest pause.
-const BACKOFF_LAST_MS: u64 = 2_000;
+pub(crate) const BACKOFF_LAST_MS: u64 = 2_000;
 
 /// How long to wait before trying again, `attempt` counting the failures so far: twice as long each
 /// time, and up to half of it more or less, so that those who failed together come back apart.
@@ -27,7 +27,7 @@ pub(crate) struct Calls<P> {
     rng: ChaCha20Rng,
     open: BTreeMap<Ticket, Open<P>>,
     /// What is to be made, by the time it is due.
-    due: BTreeMap<(Millis, Ticket), Ticket>,
+    due: BTreeSet<(Millis, Ticket)>,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct Open<P> {
 
 impl<P: Clone> Calls<P> {
     pub(crate) fn new(rng: ChaCha20Rng) -> Self {
-        Self { next: 0, rng, open: BTreeMap::new(), due: BTreeMap::new() }
+        Self { next: 0, rng, open: BTreeMap::new(), due: BTreeSet::new() }
     }
 
     /// Makes a call now; if `again`, until it is answered.
@@ -49,7 +49,7 @@ impl<P: Clone> Calls<P> {
         let ticket = Ticket(self.next);
         self.next += 1;
         self.open.insert(ticket, Open { call, purpose, failures: 0, last_failure: None, again });
-        self.due.insert((now, ticket), ticket);
+        self.due.insert((now, ticket));
     }
 
     /// Takes a result, and gives it back with its purpose if that settles the call.
@@ -66,7 +66,7 @@ impl<P: Clone> Calls<P> {
             open.last_failure = Some(why);
             let pause = backoff(open.failures, &mut self.rng);
             open.failures += 1;
-            self.due.insert((now + pause, ticket), ticket);
+            self.due.insert((now + pause, ticket));
             return None;
         }
         self.open.remove(&ticket).map(|open| (open.purpose, result))
@@ -75,8 +75,8 @@ impl<P: Clone> Calls<P> {
     /// The next call that is due, and its purpose.
     pub(crate) fn poll_action(&mut self, now: Millis) -> Option<(Action, P)> {
         loop {
-            let (&at, &ticket) = self.due.first_key_value()?;
-            if at.0 > now {
+            let &(at, ticket) = self.due.first()?;
+            if at > now {
                 return None;
             }
             self.due.pop_first();
@@ -87,7 +87,7 @@ impl<P: Clone> Calls<P> {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// Whether a call for such a purpose is under way or to be made again.

@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::Millis;
+use crate::calls::BACKOFF_LAST_MS;
 use crate::encoding::Digest;
 use crate::record::{Deed, Made, Record, Saw};
 use crate::roster::Roster;
 use crate::seal::{CANARY_BYTES, Canary};
 
 /// A message that was accepted so long before its recipient stopped listening should have come.
-const DUE_AFTER_MS: Millis = 2_000;
+const DUE_AFTER_MS: Millis = 5_000;
 
 /// What the records of all parties come to.
 #[derive(Debug, Default)]
@@ -396,6 +397,10 @@ impl Entry {
     }
 }
 
+const _: () = assert!(
+    DUE_AFTER_MS > BACKOFF_LAST_MS * 3 / 2,
+    "a recipient whose stream broke may pause so long before it opens another"
+);
 const _: () = assert!(CANARY_BYTES >= 16, "canaries must not meet by chance");
 
 #[cfg(test)]
