@@ -154,7 +154,10 @@ pub(crate) async fn run_party<T: Wire>(
                     Input::Reply(ticket, result) => party.handle_reply(ticket, result, now),
                     Input::Message(id, message) => party.handle_message(id, message, now),
                     Input::Event(id, event) => party.handle_event(id, &event, now),
-                    Input::End(id, why) => party.handle_stream_end(id, &why, now),
+                    Input::End(id, why) => {
+                        hands.forget(id);
+                        party.handle_stream_end(id, &why, now);
+                    }
                 }
             }
             Some(event) = lines.mailbox.recv() => party.handle_brought(event, clock.now()),
@@ -205,6 +208,11 @@ impl<T: Wire> Hands<T> {
         if let Some(task) = self.streams.remove(&id) {
             task.abort();
         }
+    }
+
+    /// A stream ended by itself.
+    fn forget(&mut self, id: StreamId) {
+        self.streams.remove(&id);
     }
 
     /// Forgets what is done.
