@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -150,14 +150,8 @@ async fn help_teaches_and_flows_are_listed() {
 
 #[tokio::test]
 async fn an_interrupt_ends_it_in_good_order() {
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let published = Arc::clone(&events);
-    let hooks = Hooks {
-        // Nothing is ever handed out, so it would go on for long.
-        handed: Arc::new(|_, _| vec![]),
-        published: Arc::new(move |e| published.lock().unwrap().push(e.event_type.clone())),
-        ..Hooks::default()
-    };
+    // Nothing is ever handed out, so it would go on for long.
+    let hooks = Hooks { handed: Arc::new(|_, _| vec![]), ..Hooks::default() };
     let target = serve_meddler(hooks).await;
     let (code, stdout) = tokio::task::spawn_blocking(move || {
         let mut child = simulator(&["ceremony", "--deadline", "10m", "--target", &target])
@@ -182,7 +176,6 @@ async fn an_interrupt_ends_it_in_good_order() {
     .unwrap();
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.contains("checks pass; it was stopped"), "{stdout}");
-    assert_eq!(events.lock().unwrap().last().map(String::as_str), Some("session_failed"));
 }
 
 async fn serve_meddler(hooks: Hooks) -> String {
