@@ -14,7 +14,7 @@ use crate::action::{Action, CallError, Millis, News, Notice, Reply, StreamId, Ti
 use crate::calls::Calls;
 use crate::encoding::Digest;
 use crate::flow::Flow;
-use crate::protocol::{Blame, KeyShare, NonceUse, Output};
+use crate::protocol::{Blame, FrostDkg, FrostSign, KeyShare, NonceUse, Output};
 use crate::record::{Deed, Record};
 use crate::roster::{Identity, Member, Roster};
 use crate::seal::{Seal, Sealer};
@@ -30,6 +30,16 @@ pub enum Repertoire {
     Frost,
     /// One flow, whatever the session.
     Flow(Arc<Flow>),
+}
+
+impl Repertoire {
+    /// How many types of messages a session of it has at most.
+    fn kinds(&self) -> usize {
+        match self {
+            Self::Frost => FrostDkg::KINDS.len().max(FrostSign::KINDS.len()),
+            Self::Flow(flow) => flow.rounds.iter().map(|round| round.sends.len()).sum(),
+        }
+    }
 }
 
 /// How often and how long a party does things, in milliseconds.

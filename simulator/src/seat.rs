@@ -30,8 +30,11 @@ pub(crate) struct Seat {
     output: Option<Output>,
     blame: Option<Blame>,
     effects: VecDeque<Effect>,
-    /// Messages that came before the session began.
-    early: Vec<MpcMessage>,
+    /// Messages that came before the session began, by payload and `message_id`: the same one comes
+    /// again when a stream broke or its sender called twice, and needs no more room for that.
+    early: BTreeMap<Digest, BTreeMap<String, MpcMessage>>,
+    /// How many payloads may be early.
+    max_early: usize,
 }
 
 /// What a seat wants done.
@@ -58,12 +61,11 @@ pub(crate) enum Standing {
     Failed,
 }
 
-/// More messages than this do not wait for a session to begin.
-const MAX_EARLY: usize = 1_024;
-
 impl Seat {
-    pub(crate) fn new(terms: Terms, seal: Seal) -> Self {
+    /// For a session whose members send each other no more than so many `kinds` of messages.
+    pub(crate) fn new(terms: Terms, seal: Seal, kinds: usize) -> Self {
         Self {
+            max_early: terms.members.len().saturating_mul(kinds),
             terms,
             seal,
             protocol: None,
@@ -73,7 +75,7 @@ impl Seat {
             output: None,
             blame: None,
             effects: VecDeque::new(),
-            early: Vec::new(),
+            early: BTreeMap::new(),
         }
     }
 
@@ -89,8 +91,8 @@ impl Seat {
             Err(blame) => return self.fail(blame),
         }
         self.drain(sealer, roster);
-        for message in std::mem::take(&mut self.early) {
-            self.handle_message(&message, sealer, roster);
+        for message in std::mem::take(&mut self.early).values().flat_map(BTreeMap::values) {
+            self.handle_message(message, sealer, roster);
         }
     }
 
@@ -119,8 +121,8 @@ impl Seat {
         let Some(protocol) = &self.protocol else {
             if self.blame.is_some() {
                 self.refuse(id, FAILED.into());
-            } else if self.early.len() < MAX_EARLY {
-                self.early.push(message.clone());
+            } else if self.early.len() < self.max_early || self.early.contains_key(&digest) {
+                self.early.entry(digest).or_default().insert(id.clone(), message.clone());
             } else {
                 self.refuse(id, "too many messages came before the session began".into());
             }
@@ -299,10 +301,15 @@ impl Seat {
         for key in self.inbox.waiting() {
             self.settle(&key, Err(FAILED.into()));
         }
-        for message in std::mem::take(&mut self.early) {
-            self.refuse(&message.message_id, FAILED.into());
+        let early: BTreeSet<String> =
+            std::mem::take(&mut self.early).into_values().flat_map(BTreeMap::into_keys).collect();
+        for id in early {
+            self.refuse(&id, FAILED.into());
         }
     }
 }
 
 const FAILED: &str = "the session failed before it could be used";
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ impl Party {
         }
         let poll_at = (self.me.receives == Receives::Poll).then_some(now);
         let attendance = Attendance {
-            seat: Seat::new(terms, self.seal),
+            seat: Seat::new(terms, self.seal, self.repertoire.kinds()),
             told: false,
             grace_until: None,
             linger_until: None,

@@ -78,6 +78,9 @@ impl fmt::Debug for FrostDkg {
 }
 
 impl FrostDkg {
+    /// The types of its messages, round by round.
+    pub(crate) const KINDS: [&str; 4] = [ROUND1, ECHO, ROUND2, CONFIRM];
+
     /// Begins for the member `me`; `members` has it too.
     ///
     /// # Errors
@@ -103,8 +106,7 @@ impl FrostDkg {
             second_secret: None,
             packages: BTreeMap::new(),
             mine,
-            rounds: [ROUND1, ECHO, ROUND2, CONFIRM]
-                .map(|kind| Gather::new(kind, others.iter().copied())),
+            rounds: Self::KINDS.map(|kind| Gather::new(kind, others.iter().copied())),
             round: 0,
             my_echo: None,
             my_confirmation: None,

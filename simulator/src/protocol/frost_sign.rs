@@ -117,6 +117,9 @@ impl fmt::Debug for FrostSign {
 }
 
 impl FrostSign {
+    /// The types of its messages, round by round.
+    pub(crate) const KINDS: [&str; 4] = [COMMITMENT, PACKAGE, SHARE, SIGNATURE];
+
     /// Begins for the member `me`; `members` are the signers, the aggregator first.
     ///
     /// # Errors
