@@ -59,6 +59,16 @@ pub enum What {
 /// How much longer than the ceremony parties may take to acknowledge what is left.
 const PARTING: Duration = Duration::from_secs(10);
 
+/// Until when to wait for what parties still have under way, once a ceremony took so long to end;
+/// both since it began.
+pub(crate) fn patience(ending: &Ending, took: Duration, deadline: Duration) -> Duration {
+    match ending {
+        Ending::Unreachable(_) => took,
+        Ending::Failed(_) | Ending::Interrupted => took + PARTING,
+        Ending::Completed => deadline + PARTING,
+    }
+}
+
 /// The receive limit that clients of a router set: an answer to a poll is no longer (PND-4).
 const RECEIVE_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// What a message needs besides its payload.
@@ -214,12 +224,8 @@ pub async fn run_with<T: Wire>(
 
     stage.enter("parting");
     let ending = coordinator.ending().cloned().unwrap_or(Ending::Interrupted);
-    let until = match ending {
-        Ending::Unreachable(_) => Instant::now(),
-        Ending::Failed(_) | Ending::Interrupted => Instant::now() + PARTING,
-        Ending::Completed => clock.at(plan.deadline) + PARTING,
-    };
-    over.send_replace(Some(until));
+    let until = patience(&ending, clock.elapsed(), plan.deadline);
+    over.send_replace(Some(clock.at(until)));
     let mut parties = Vec::new();
     loop {
         tokio::select! {

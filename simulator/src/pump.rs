@@ -2,13 +2,17 @@
 //! deliveries come in an order that a seed gives, and which does wrong on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use mpc_router_proto::v1::{MpcMessage, RegisteredParty, RouteMessageRequest, SessionEvent};
+use mpc_router_proto::v1::{
+    AcknowledgeMessageRequest, MpcMessage, RegisteredParty, RouteMessageRequest, SessionEvent,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore as _;
 
 use crate::action::{Action, Call, CallError, Millis, Reply, Stream, StreamId, Ticket};
-use crate::coordinator::{Ending, Phase};
+use crate::ceremony::patience;
+use crate::coordinator::Phase;
 use crate::party::{Habits, Party};
 use crate::plan::{Cast, Plan};
 use crate::record::Record;
@@ -60,8 +64,8 @@ pub(crate) struct World {
     /// The sessions it knows; in others it routes nothing, as it may.
     announced: BTreeSet<String>,
     streams: BTreeMap<(u16, StreamId), Stream>,
-    /// Every delivery: to whom, what, and whether it is acknowledged.
-    deliveries: Vec<(u16, MpcMessage, bool)>,
+    /// Every delivery: to whom, what, and how it was acknowledged.
+    deliveries: Vec<(u16, MpcMessage, Option<bool>)>,
     keys: BTreeMap<String, String>,
     pub(crate) records: Vec<Record>,
     next_id: u64,
@@ -133,19 +137,23 @@ impl World {
         }
         self.coordinator.handle_start(self.now);
         let begun = self.now;
+        let mut took = None;
         for _ in 0..2_000_000 {
             self.perform();
-            let over = self.coordinator.phase() == Phase::Over;
+            let until = self.coordinator.ending().map(|ending| {
+                let took = *took.get_or_insert(self.now - begun);
+                let patience = patience(ending, Duration::from_millis(took), self.plan.deadline);
+                begun + patience.as_millis() as Millis
+            });
             let idle = self.parties.iter().all(Party::is_idle);
-            if over && (idle || self.coordinator.ending() != Some(&Ending::Completed)) {
-                // What is on its way yet comes; then everybody is asked no more.
-                if self.flying.is_empty() {
-                    break;
-                }
+            // What is on its way yet comes; then everybody is asked no more.
+            if self.flying.is_empty() && until.is_some_and(|until| idle || until <= self.now) {
+                break;
             }
             if self.flying.is_empty() {
                 let timeouts = self.parties.iter().map(Party::poll_timeout);
-                let next = timeouts.chain([self.coordinator.poll_timeout(), self.interrupt_at]);
+                let next =
+                    timeouts.chain([self.coordinator.poll_timeout(), self.interrupt_at, until]);
                 let Some(next) = next.flatten().min() else { break };
                 self.now = self.now.max(next);
                 if self.interrupt_at.is_some_and(|at| at <= self.now) {
@@ -200,7 +208,7 @@ impl World {
                     Action::Open(id, stream) => {
                         if let Stream::Messages { session, .. } = &stream {
                             for (to, message, acknowledged) in &self.deliveries {
-                                let due = !acknowledged || self.forgetful;
+                                let due = acknowledged.is_none() || self.forgetful;
                                 if *to == who && message.session_id == *session && due {
                                     self.flying.push(Flying::Message(who, id, message.clone()));
                                 }
@@ -315,11 +323,11 @@ impl World {
             }
             Call::Route(request, key) => Ok(Reply::Routed(self.route(who, request, key))),
             Call::Poll(request) => {
-                let due = |(to, message, acknowledged): &&(u16, MpcMessage, bool)| {
+                let due = |(to, message, acknowledged): &&(u16, MpcMessage, Option<bool>)| {
                     *to == who
                         && message.session_id == request.session_id
                         && message.created_at >= request.after_timestamp
-                        && (!acknowledged || self.forgetful)
+                        && (acknowledged.is_none() || self.forgetful)
                 };
                 let due = self.deliveries.iter().filter(due);
                 Ok(Reply::Pending(due.map(|(_, message, _)| message.clone()).collect()))
@@ -328,12 +336,21 @@ impl World {
                 if self.deaf {
                     return Err(CallError::Refused("no such message".into()));
                 }
-                let mine = |(to, message, _): &&mut (u16, MpcMessage, bool)| {
-                    *to == who && message.message_id == request.message_id
+                let mine = |(to, message, _): &&mut (u16, MpcMessage, Option<bool>)| {
+                    *to == who
+                        && message.message_id == request.message_id
+                        && message.session_id == request.session_id
                 };
-                for (_, _, acknowledged) in self.deliveries.iter_mut().filter(mine) {
-                    *acknowledged = true;
+                let mut mine: Vec<_> = self.deliveries.iter_mut().filter(mine).collect();
+                if mine.is_empty() {
+                    // ACK-5 to ACK-7.
+                    return Err(CallError::Refused("no such delivery".into()));
                 }
+                if mine.iter().any(|(_, _, before)| *before == Some(!request.success)) {
+                    // ACK-4.
+                    return Err(CallError::Refused("it was acknowledged the other way".into()));
+                }
+                mine.iter_mut().for_each(|(.., how)| *how = Some(request.success));
                 Ok(Reply::Done)
             }
         }
@@ -378,9 +395,34 @@ impl World {
                         self.flying.push(Flying::Message(to, *id, message.clone()));
                     }
                 }
-                self.deliveries.push((to, message, false));
+                self.deliveries.push((to, message, None));
             }
         }
         id
     }
+}
+
+#[test]
+fn acknowledgements_that_contradict_or_are_nobodys_are_refused() {
+    let plan = Plan { parties: 2, threshold: 2, prefix: "x".into(), ..Plan::default() };
+    let mut world = World::new(&plan, Weather::default());
+    let routed = RouteMessageRequest {
+        session_id: "x-keygen".into(),
+        from_party: "x-p1".into(),
+        to_parties: vec!["x-p2".into()],
+        ..Default::default()
+    };
+    let id = world.route(1, routed, "key".into());
+    let mut acknowledges = |who: u16, id: &str, success: bool| {
+        let call = Call::Acknowledge(AcknowledgeMessageRequest {
+            message_id: id.into(),
+            session_id: "x-keygen".into(),
+            success,
+            ..Default::default()
+        });
+        world.answer(who, call).is_ok()
+    };
+    assert!(!acknowledges(1, &id, true) && !acknowledges(2, "another", true));
+    assert!(acknowledges(2, &id, true) && acknowledges(2, &id, true));
+    assert!(!acknowledges(2, &id, false));
 }

@@ -176,6 +176,18 @@ fn an_interrupt_while_parties_part_lets_no_other_session_begin() {
     assert_eq!(report.ended, Ended::Interrupted);
 }
 
+/// Whoever has to try again is still waited for when a ceremony is over before its time.
+#[test]
+fn acknowledgements_are_taken_though_a_ceremony_was_stopped() {
+    for seed in 0..3 {
+        let mut world = World::new(&plan(5, 3, seed), Weather { lost_calls: 45, ..STORM });
+        world.interrupt_at = Some(1_001_500);
+        let report = world.run();
+        assert_eq!(report.ended, Ended::Interrupted);
+        assert!(!failing(&report).contains("acknowledged"), "{:#?}", report.verdict);
+    }
+}
+
 #[test]
 fn a_router_that_dies_is_noticed_before_the_deadline() {
     for dies_at in [0, 1_000_150] {
