@@ -118,12 +118,17 @@ pub enum CallError {
     Unknown(String),
     /// There is no router to be reached; it may yet have had its effect.
     Unreachable(String),
+    /// What answers does not implement it: certainly no effect, and no router, or part of one.
+    Unimplemented(String),
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(why) | Self::Unknown(why) | Self::Unreachable(why) => f.write_str(why),
+            Self::Refused(why)
+            | Self::Unknown(why)
+            | Self::Unreachable(why)
+            | Self::Unimplemented(why) => f.write_str(why),
         }
     }
 }
@@ -150,13 +155,20 @@ pub enum Stream {
 pub struct Notice {
     /// Who tells.
     pub party: u16,
-    /// About which session.
-    pub session: String,
-    /// What.
-    pub news: News,
+    /// About what.
+    pub about: About,
 }
 
 /// See [`Notice`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// How it stands in a session.
+    Session(String, News),
+    /// The router does not register it, and why.
+    Registration(CallError),
+}
+
+/// How a party stands in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// It has joined, with the token it was given.

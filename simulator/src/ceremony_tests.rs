@@ -2,6 +2,7 @@
 
 mod evidence;
 mod faults;
+mod refusals;
 mod weather;
 
 use std::collections::BTreeSet;

@@ -1,17 +1,16 @@
 //! The session coordinator: finds the parties, announces sessions, and ends them.
 
+mod announcing;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use mpc_router_proto::v1::{
-    GetRegisteredPartiesRequest, PublishSessionEventRequest, RegisteredParty,
-};
+use mpc_router_proto::v1::{GetRegisteredPartiesRequest, RegisteredParty};
 
-use crate::action::{Action, Call, CallError, Millis, News, Notice, Reply, Ticket, Token};
+use crate::action::{About, Action, Call, CallError, Millis, News, Notice, Reply, Ticket, Token};
 use crate::calls::Calls;
-use crate::roster::{CoordinatorKey, Member, Receives, Roster};
+use crate::roster::{CoordinatorKey, Member, Roster};
 use crate::seed::Seed;
 use session::{Session, Stage};
 
@@ -100,6 +99,8 @@ pub struct Coordinator {
     heard: bool,
     /// Who was not there when the router was asked last.
     absent: Vec<String>,
+    /// Why the router did not list its parties, the last time it did not.
+    unlisted: Option<String>,
     ending: Option<Ending>,
     actions: VecDeque<Action>,
     events: u64,
@@ -131,6 +132,7 @@ impl Coordinator {
             unreachable: None,
             heard: false,
             absent: roster.members().iter().map(|member| member.id.clone()).collect(),
+            unlisted: None,
             ending: None,
             actions: VecDeque::new(),
             events: 0,
@@ -157,12 +159,16 @@ impl Coordinator {
 
     /// Takes what a party tells.
     pub fn handle_notice(&mut self, notice: Notice, now: Millis) {
-        let Some(session) = self.sessions.get_mut(&notice.session) else { return };
-        let party = notice.party;
+        let Notice { party, about } = notice;
+        let (name, news) = match about {
+            About::Session(name, news) => (name, news),
+            About::Registration(why) => return self.handle_unregistered(party, why, now),
+        };
+        let Some(session) = self.sessions.get_mut(&name) else { return };
         if !session.agenda.members.contains(&party) {
             return;
         }
-        match notice.news {
+        match news {
             News::Joined(Token(token)) => {
                 let terms = session.terms(&self.roster, self.threshold);
                 if token == terms.token(party, &self.key) {
@@ -192,6 +198,23 @@ impl Coordinator {
         self.settle(now);
     }
 
+    /// A party that is not registered can take part in nothing.
+    fn handle_unregistered(&mut self, party: u16, why: CallError, now: Millis) {
+        if let (CallError::Unimplemented(why), false) = (&why, self.heard) {
+            return self.give_up(no_router(why));
+        }
+        let why = format!("the router does not register {}: {why}", self.roster.name(party));
+        if self.phase == Phase::Gathering {
+            return self.give_up(Ending::Failed(why));
+        }
+        for session in self.sessions.values_mut() {
+            if session.agenda.members.contains(&party) {
+                session.failure.get_or_insert_with(|| why.clone());
+            }
+        }
+        self.settle(now);
+    }
+
     /// Takes what came of a call.
     pub fn handle_reply(&mut self, ticket: Ticket, result: Result<Reply, CallError>, now: Millis) {
         match &result {
@@ -203,7 +226,10 @@ impl Coordinator {
                     return self.give_up(Ending::Unreachable(why.clone()));
                 }
             }
-            Err(CallError::Unknown(_)) => {}
+            Err(CallError::Unimplemented(why)) if !self.heard => {
+                return self.give_up(no_router(why));
+            }
+            Err(CallError::Unknown(_) | CallError::Unimplemented(_)) => {}
             Ok(_) | Err(CallError::Refused(_)) => {
                 self.unreachable_since = None;
                 self.heard = true;
@@ -212,6 +238,7 @@ impl Coordinator {
         let Some((purpose, result)) = self.calls.handle_reply(ticket, result, now) else { return };
         match (purpose, result) {
             (Purpose::Discover, Ok(Reply::Parties(parties))) => self.handle_parties(&parties, now),
+            (Purpose::Discover, Err(CallError::Unknown(why))) => self.unlisted = Some(why),
             (Purpose::Discover, Err(CallError::Refused(why))) => {
                 let why = format!("the router does not list its parties: {why}");
                 self.give_up(Ending::Failed(why));
@@ -308,6 +335,7 @@ impl Coordinator {
         let absent = |member: &&Member| !there(&member.id, member.is_resident());
         let absent = self.roster.members().iter().filter(absent);
         self.absent = absent.map(|member| member.id.clone()).collect();
+        self.unlisted = None;
         if self.absent.is_empty() {
             self.begin_step(0, now);
         }
@@ -327,57 +355,6 @@ impl Coordinator {
             self.sessions.insert(name.clone(), session);
             self.announce(&name, now);
         }
-    }
-
-    /// Says where a session stands: to all through the router, and to visitors otherwise.
-    fn announce(&mut self, name: &str, now: Millis) {
-        let Some(session) = self.sessions.get_mut(name) else { return };
-        let (kind, end) = match session.stage {
-            Stage::Created => ("session_created", false),
-            Stage::Started => ("session_started", false),
-            Stage::Ended(true, _) | Stage::Done(true) => (COMPLETED, true),
-            Stage::Ended(false, _) | Stage::Done(false) => (FAILED, true),
-        };
-        session.announce_at = Some(now + ANNOUNCE_EVERY_MS);
-        let again = session.unheard;
-        self.events += 1;
-        let event_id = format!("{name}-event-{}", self.events);
-        let event = session.event(kind, event_id, &self.roster, self.threshold, &self.key);
-        for number in &session.agenda.members {
-            let Some(member) = self.roster.get(*number) else { continue };
-            // Who streams hears of the end by its stream, or else later.
-            let wanted = match end {
-                true => again || member.receives == Receives::Poll,
-                false => !member.is_resident(),
-            };
-            if wanted && !session.closed.contains(number) {
-                self.actions.push_back(Action::Bring(*number, event.clone()));
-            }
-        }
-        if end && again {
-            return;
-        }
-        // One announcement of a kind is enough, however long the router takes.
-        session.unpublished.retain(|before| before.event_type != event.event_type);
-        session.unpublished.push_back(event);
-        self.publish(name, now);
-    }
-
-    /// Publishes a session's next event, once the one before was answered (EVT-6).
-    fn publish(&mut self, name: &str, now: Millis) {
-        if self.is_publishing(name) {
-            return;
-        }
-        let Some(session) = self.sessions.get_mut(name) else { return };
-        let Some(event) = session.unpublished.pop_front() else { return };
-        let end = matches!(event.event_type.as_str(), COMPLETED | FAILED);
-        let request = PublishSessionEventRequest { event: Some(event) };
-        let purpose = Purpose::Publish { session: name.into(), end };
-        self.calls.start(Call::Publish(request), purpose, true, now);
-    }
-
-    fn is_publishing(&self, name: &str) -> bool {
-        self.calls.any(|p| matches!(p, Purpose::Publish { session, .. } if session == name))
     }
 
     /// Moves every session on as far as it goes.
@@ -462,7 +439,9 @@ impl Coordinator {
     fn fail_all(&mut self, why: &str, now: Millis) {
         if self.phase == Phase::Gathering {
             let absent = some(self.absent.clone());
-            let why = format!("{why} before the router listed {absent} as there");
+            let last = self.unlisted.take().map(|last| format!(" (the last time it said: {last})"));
+            let last = last.unwrap_or_default();
+            let why = format!("{why} before the router listed {absent} as there{last}");
             return self.give_up(Ending::Failed(why));
         }
         let waited: Vec<(String, String)> = self
@@ -492,6 +471,11 @@ impl Coordinator {
         self.ending.get_or_insert(ending);
         self.phase = Phase::Over;
     }
+}
+
+/// Somebody is there who has never been known to be a router.
+fn no_router(why: &str) -> Ending {
+    Ending::Unreachable(format!("what is there is none: {why}"))
 }
 
 /// Names in a line that is not too long.

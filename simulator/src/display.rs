@@ -120,7 +120,8 @@ fn begins(prefix: &str) -> String {
 /// With how much detail a deed is told.
 fn detail(deed: &Deed) -> Detail {
     match deed {
-        Deed::Came
+        Deed::RegistrationRefused(_)
+        | Deed::Came
         | Deed::Left
         | Deed::Vanished
         | Deed::Disconnected(_)
@@ -130,7 +131,7 @@ fn detail(deed: &Deed) -> Detail {
         | Deed::ListedTwice(_)
         | Deed::Refused(..)
         | Deed::AcknowledgementRefused(..) => Detail::Lives,
-        Deed::Registered | Deed::Made(_) => Detail::Messages,
+        Deed::Registered | Deed::SubscriptionRefused(_) | Deed::Made(_) => Detail::Messages,
         Deed::Started(_)
         | Deed::Attempted(_)
         | Deed::Accepted(..)
@@ -146,6 +147,7 @@ fn is_bad(deed: &Deed) -> bool {
         deed,
         Deed::Vanished
             | Deed::Disconnected(_)
+            | Deed::RegistrationRefused(_)
             | Deed::Failed(..)
             | Deed::ListedTwice(_)
             | Deed::Refused(..)

@@ -144,6 +144,8 @@ impl Ledger {
                 self.vanished.insert(party, record.at);
             }
             Deed::Registered
+            | Deed::RegistrationRefused(_)
+            | Deed::SubscriptionRefused(_)
             | Deed::Came
             | Deed::Left
             | Deed::Disconnected(_)

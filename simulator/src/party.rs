@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mpc_router_proto::v1::{MpcMessage, SessionEvent};
 
-use crate::action::{Action, CallError, Millis, News, Notice, Reply, StreamId, Ticket};
+use crate::action::{About, Action, CallError, Millis, News, Notice, Reply, StreamId, Ticket};
 use crate::calls::Calls;
 use crate::encoding::Digest;
 use crate::flow::Flow;
@@ -230,10 +230,13 @@ impl Party {
         if !self.streams.handle_end(stream, now) {
             return;
         }
-        self.record(now, Deed::Disconnected(why.to_string()));
         if matches!(why, CallError::Refused(_)) {
-            // SUB-7, EVT-10: the router does not know this party, any more or yet.
+            // SUB-7, EVT-10: the router does not know this party, any more or yet; or, SES-7, not the
+            // session, which a visitor can hear of before the router does.
+            self.record(now, Deed::SubscriptionRefused(why.to_string()));
             self.register(now);
+        } else {
+            self.record(now, Deed::Disconnected(why.to_string()));
         }
         self.settle(now);
     }
@@ -245,7 +248,8 @@ impl Party {
         match (purpose, result) {
             (Purpose::Register, Ok(_)) => self.handle_registered(now),
             (Purpose::Register, Err(why)) => {
-                self.record(now, Deed::Disconnected(format!("it may not register: {why}")));
+                self.record(now, Deed::RegistrationRefused(why.to_string()));
+                self.tell(About::Registration(why));
             }
             (Purpose::Heartbeat, Ok(_)) => {}
             (Purpose::Heartbeat, Err(why)) => {
@@ -260,7 +264,7 @@ impl Party {
             (Purpose::Poll { .. }, Ok(_)) => {}
             (Purpose::Poll { .. }, Err(why)) => {
                 if matches!(why, CallError::Refused(_)) {
-                    // PND-7: as for streams.
+                    // PND-7, SES-7: as for streams.
                     self.register(now);
                 }
             }
@@ -343,9 +347,12 @@ impl Party {
             .min()
     }
 
-    fn tell(&mut self, session: &str, news: News) {
-        let session = session.into();
-        self.actions.push_back(Action::Tell(Notice { party: self.me.number, session, news }));
+    fn tell(&mut self, about: About) {
+        self.actions.push_back(Action::Tell(Notice { party: self.me.number, about }));
+    }
+
+    fn tell_of(&mut self, session: &str, news: News) {
+        self.tell(About::Session(session.into(), news));
     }
 
     fn record(&mut self, at: Millis, deed: Deed) {

@@ -25,6 +25,9 @@ pub(crate) type Fault = Box<dyn FnMut(&MpcMessage, u16) -> Vec<(u16, MpcMessage)
 /// What a router does to an event before it hands it on.
 pub(crate) type EventFault = Box<dyn FnMut(&mut SessionEvent)>;
 
+/// What a router says to a call instead of answering it.
+pub(crate) type Retort = Box<dyn FnMut(u16, &Call) -> Option<CallError>>;
+
 /// What goes wrong that may go wrong.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weather {
@@ -34,8 +37,10 @@ pub(crate) struct Weather {
     pub(crate) redelivered: u64,
     /// Of a hundred deliveries, after how many the stream breaks.
     pub(crate) broken: u64,
-    /// Whether the router knows idempotency keys, which it need not.
+    /// Whether the router ignores idempotency keys, which it need not know.
     pub(crate) keyless: bool,
+    /// Whether the router lets nobody into a session of which it does not know it is a member (SES-7).
+    pub(crate) members_only: bool,
 }
 
 pub(crate) struct World {
@@ -46,8 +51,10 @@ pub(crate) struct World {
     pub(crate) deaf: bool,
     /// What was acknowledged is handed out again by the next stream or poll.
     pub(crate) forgetful: bool,
-    /// The next call that announces something is lost on its way, and has to be made again.
-    pub(crate) loses_announcement: bool,
+    /// So many calls that announce something are lost on their way, and have to be made again.
+    pub(crate) loses_announcements: u32,
+    /// What the router says to calls of some kinds: `None` for what it should.
+    pub(crate) retorts: Option<Retort>,
     /// When the router goes away for good.
     pub(crate) dies_at: Option<Millis>,
     /// When somebody stops the ceremony.
@@ -61,8 +68,8 @@ pub(crate) struct World {
     /// What is on its way.
     flying: Vec<Flying>,
     registered: BTreeSet<u16>,
-    /// The sessions it knows; in others it routes nothing, as it may.
-    announced: BTreeSet<String>,
+    /// The sessions it knows, and their members; in others it routes nothing, as it may.
+    announced: BTreeMap<String, Vec<String>>,
     streams: BTreeMap<(u16, StreamId), Stream>,
     /// Every delivery: to whom, what, and how it was acknowledged.
     deliveries: Vec<(u16, MpcMessage, Option<bool>)>,
@@ -77,7 +84,11 @@ enum Flying {
     Message(u16, StreamId, MpcMessage),
     Event(u16, StreamId, SessionEvent),
     Brought(u16, SessionEvent),
-    Break(u16, StreamId),
+    End(u16, StreamId, CallError),
+}
+
+fn not_let_in() -> CallError {
+    CallError::Refused("not a member of that session".into())
 }
 
 /// The coordinator, among the parties.
@@ -100,7 +111,8 @@ impl World {
             event_fault: None,
             deaf: false,
             forgetful: false,
-            loses_announcement: false,
+            loses_announcements: 0,
+            retorts: None,
             dies_at: None,
             interrupt_at: None,
             weather,
@@ -111,7 +123,7 @@ impl World {
             now: 1_000_000,
             flying: Vec::new(),
             registered: BTreeSet::new(),
-            announced: BTreeSet::new(),
+            announced: BTreeMap::new(),
             streams: BTreeMap::new(),
             deliveries: Vec::new(),
             keys: BTreeMap::new(),
@@ -207,6 +219,10 @@ impl World {
                     }
                     Action::Open(id, stream) => {
                         if let Stream::Messages { session, .. } = &stream {
+                            if !self.lets_in(who, session) {
+                                self.flying.push(Flying::End(who, id, not_let_in()));
+                                continue;
+                            }
                             for (to, message, acknowledged) in &self.deliveries {
                                 let due = acknowledged.is_none() || self.forgetful;
                                 if *to == who && message.session_id == *session && due {
@@ -239,8 +255,8 @@ impl World {
                 let unknown = || Err(CallError::Unknown("the connection was lost".into()));
                 let reply = if self.dies_at.is_some_and(|at| at <= self.now) {
                     Err(CallError::Unreachable("connection refused".into()))
-                } else if self.loses_announcement && matches!(call, Call::Publish(_)) {
-                    self.loses_announcement = false;
+                } else if self.loses_announcements > 0 && matches!(call, Call::Publish(_)) {
+                    self.loses_announcements -= 1;
                     unknown()
                 } else if self.chance(self.weather.lost_calls) {
                     if self.chance(50) {
@@ -266,7 +282,8 @@ impl World {
                     self.flying.push(Flying::Message(who, id, message.clone()));
                 }
                 if self.chance(self.weather.broken) {
-                    self.flying.push(Flying::Break(who, id));
+                    let why = CallError::Unknown("the stream broke".into());
+                    self.flying.push(Flying::End(who, id, why));
                 }
                 self.parties[usize::from(who) - 1].handle_message(id, message, self.now);
             }
@@ -276,11 +293,9 @@ impl World {
             Flying::Brought(who, event) => {
                 self.parties[usize::from(who) - 1].handle_brought(event, self.now);
             }
-            Flying::Break(who, id) => {
-                if self.streams.remove(&(who, id)).is_some() {
-                    let why = CallError::Unknown("the stream broke".into());
-                    self.parties[usize::from(who) - 1].handle_stream_end(id, &why, self.now);
-                }
+            Flying::End(who, id, why) => {
+                self.streams.remove(&(who, id));
+                self.parties[usize::from(who) - 1].handle_stream_end(id, &why, self.now);
             }
         }
     }
@@ -289,8 +304,18 @@ impl World {
         self.cast_rest.0.find(id).map_or(0, |member| member.number)
     }
 
+    fn lets_in(&self, who: u16, session: &str) -> bool {
+        let name = self.cast_rest.0.name(who);
+        let members = self.announced.get(session);
+        !self.weather.members_only
+            || members.is_some_and(|members| members.iter().any(|id| id == name))
+    }
+
     /// What the router does on a call.
     fn answer(&mut self, who: u16, call: Call) -> Result<Reply, CallError> {
+        if let Some(why) = self.retorts.as_mut().and_then(|retorts| retorts(who, &call)) {
+            return Err(why);
+        }
         match call {
             Call::Register(_) => {
                 self.registered.insert(who);
@@ -310,7 +335,8 @@ impl World {
                 if let Some(fault) = &mut self.event_fault {
                     fault(&mut event);
                 }
-                self.announced.insert(event.session_id.clone());
+                let members = event.selected_parties.clone();
+                self.announced.insert(event.session_id.clone(), members);
                 for ((who, id), stream) in &self.streams {
                     if matches!(stream, Stream::Events { .. }) {
                         self.flying.push(Flying::Event(*who, *id, event.clone()));
@@ -318,10 +344,11 @@ impl World {
                 }
                 Ok(Reply::Done)
             }
-            Call::Route(request, _) if !self.announced.contains(&request.session_id) => {
+            Call::Route(request, _) if !self.announced.contains_key(&request.session_id) => {
                 Err(CallError::Refused("no such session was announced".into()))
             }
             Call::Route(request, key) => Ok(Reply::Routed(self.route(who, request, key))),
+            Call::Poll(request) if !self.lets_in(who, &request.session_id) => Err(not_let_in()),
             Call::Poll(request) => {
                 let due = |(to, message, acknowledged): &&(u16, MpcMessage, Option<bool>)| {
                     *to == who

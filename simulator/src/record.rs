@@ -22,6 +22,8 @@ pub struct Record {
 pub enum Deed {
     /// It registered, for the first time or again.
     Registered,
+    /// The router refused to register it.
+    RegistrationRefused(String),
     /// A visitor came.
     Came,
     /// A visitor left.
@@ -30,6 +32,9 @@ pub enum Deed {
     Vanished,
     /// A stream of it ended, and it will open another.
     Disconnected(String),
+    /// The router refused it a stream, as it may before it knows the party or its session; it will
+    /// ask again.
+    SubscriptionRefused(String),
     /// It joined a session.
     Joined(String),
     /// It began the session's protocol.
@@ -111,10 +116,14 @@ impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registered => write!(f, "registered"),
+            Self::RegistrationRefused(why) => write!(f, "may not register: {why}"),
             Self::Came => write!(f, "came"),
             Self::Left => write!(f, "left"),
             Self::Vanished => write!(f, "vanished"),
             Self::Disconnected(why) => write!(f, "lost a stream, and opens another: {why}"),
+            Self::SubscriptionRefused(why) => {
+                write!(f, "may not subscribe yet, and asks again: {why}")
+            }
             Self::Joined(session) => write!(f, "joined {session}"),
             Self::Started(session) => write!(f, "began {session}"),
             Self::Made(made) => {

@@ -10,7 +10,8 @@ use crate::record::{Deed, Record};
 use crate::report::Ended;
 use crate::verdict::Item;
 
-const STORM: Weather = Weather { lost_calls: 15, redelivered: 20, broken: 5, keyless: false };
+const STORM: Weather =
+    Weather { lost_calls: 15, redelivered: 20, broken: 5, keyless: false, members_only: false };
 
 #[test]
 fn five_parties_make_a_key_and_sign() {
@@ -117,12 +118,36 @@ size = 64
 #[test]
 fn visitors_among_themselves_begin_when_the_router_knows_their_session() {
     let mut world = World::new(&flow_plan("gg18-sign", 5, 3, 1), Weather::default());
-    world.loses_announcement = true;
+    world.loses_announcements = 1;
     let report = world.run();
     assert_passed(&report);
     let finished = report.parties.iter().filter(|party| !party.finished.is_empty());
     let finished: Vec<_> = finished.map(|party| party.id.as_str()).collect();
     assert_eq!(finished, ["x-p3", "x-p4", "x-p5"], "a delegate, a temporary party, a poller");
+}
+
+/// SES-7: until the router knows of the session, it lets none of its members in.
+#[test]
+fn visitors_that_the_router_does_not_let_in_yet_ask_again() {
+    let weather = Weather { members_only: true, ..Weather::default() };
+    let mut world = World::new(&flow_plan("gg18-sign", 5, 3, 1), weather);
+    world.loses_announcements = 5;
+    let report = world.run_for(|remains| {
+        let did = |party: u16, deed: fn(&Deed) -> bool| {
+            let mine = remains.records.iter().filter(|record| record.party == party);
+            mine.filter(|record| deed(&record.deed)).count()
+        };
+        for party in [3, 4] {
+            assert!(did(party, |deed| matches!(deed, Deed::SubscriptionRefused(_))) > 0);
+        }
+        // Who polls and is refused registers again, and not only at first and when it comes.
+        assert!(did(5, |deed| *deed == Deed::Registered) > 2);
+        remains.report()
+    });
+    assert_passed(&report);
+    for party in &report.parties {
+        assert_eq!((party.reconnects, party.refused), (0, 0), "{}", party.id);
+    }
 }
 
 #[test]
@@ -212,8 +237,9 @@ proptest! {
         redelivered in 0_u64..40,
         broken in 0_u64..10,
         keyless: bool,
+        members_only: bool,
     ) {
-        let weather = Weather { lost_calls, redelivered, broken, keyless };
+        let weather = Weather { lost_calls, redelivered, broken, keyless, members_only };
         let report = World::new(&plan(parties, threshold.min(parties), seed), weather).run();
         assert_passed(&report);
     }

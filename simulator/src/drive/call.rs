@@ -104,12 +104,12 @@ pub(super) fn error(status: &Status) -> CallError {
         | Code::OutOfRange
         | Code::DataLoss => CallError::Refused(told),
         Code::Unavailable => CallError::Unreachable(told),
+        Code::Unimplemented => CallError::Unimplemented(told),
         Code::Ok
         | Code::Cancelled
         | Code::Unknown
         | Code::DeadlineExceeded
         | Code::ResourceExhausted
-        | Code::Unimplemented
         | Code::Internal
         | Code::Unauthenticated => CallError::Unknown(told),
     }

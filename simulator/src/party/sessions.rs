@@ -61,7 +61,7 @@ impl Party {
                 if !self.sessions.contains_key(session) {
                     let blame = Blame::nobody(why.to_string());
                     self.record(now, Deed::Failed(session.clone(), blame.reason.clone()));
-                    self.tell(session, News::Failed(blame));
+                    self.tell_of(session, News::Failed(blame));
                 }
                 return false;
             }
@@ -85,7 +85,7 @@ impl Party {
         }
         self.record(now, Deed::Joined(session.clone()));
         let token = event.join_tokens.get(&self.me.id).cloned().unwrap_or_default();
-        self.tell(session, News::Joined(Token(token)));
+        self.tell_of(session, News::Joined(Token(token)));
         true
     }
 
@@ -96,7 +96,7 @@ impl Party {
         }
         let protocol = self.protocol(&attendance.seat.terms);
         self.record(now, Deed::Started(session.into()));
-        self.tell(session, News::Started);
+        self.tell_of(session, News::Started);
         if let Some(attendance) = self.sessions.get_mut(session) {
             attendance.seat.start(protocol, &mut self.sealer, &self.roster);
         }
@@ -157,14 +157,14 @@ impl Party {
                         self.keys.push((**share).clone());
                     }
                     self.record(now, Deed::Finished(session.clone()));
-                    self.tell(&session, News::Finished);
+                    self.tell_of(&session, News::Finished);
                 }
                 (Standing::Failed, _, Some(blame)) => {
                     attendance.told = true;
                     let blame = blame.clone();
                     let told = self.in_words(&blame);
                     self.record(now, Deed::Failed(session.clone(), told));
-                    self.tell(&session, News::Failed(blame));
+                    self.tell_of(&session, News::Failed(blame));
                     self.drop_routes(&session);
                 }
                 _ => {}
@@ -184,7 +184,7 @@ impl Party {
         }
         self.drop_routes(session);
         self.record(now, Deed::Closed(session.into()));
-        self.tell(session, News::Closed);
+        self.tell_of(session, News::Closed);
     }
 
     pub(super) fn in_words(&self, blame: &Blame) -> String {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
 
 use crate::meddler::{Hooks, Meddler};
 use crate::router::serve;
@@ -129,6 +130,18 @@ async fn errors_are_one_line_that_says_what_to_do() {
     for args in [&["ceremony", "--deadline", "1h"][..], &["ceremony", "--nonsense"], &["nothing"]] {
         assert_eq!(run(args).await.status.code(), Some(5), "{args:?}");
     }
+}
+
+#[tokio::test]
+async fn a_target_that_is_no_router_is_told_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("http://{}", listener.local_addr().unwrap());
+    let server = tonic::transport::Server::builder().add_routes(Routes::default());
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let out = run(&["ceremony", "-q", "--deadline", "10m", "--target", &target]).await;
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("(what is there is none: "), "{stderr}");
 }
 
 #[tokio::test]
