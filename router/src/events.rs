@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 use mpc_router_core::{
-    Announcement, Budget, Content, EventEffect, EventKind, EventStreamError, Events, PartyId,
-    StreamId,
+    Announcement, Budget, Content, EventEffect, EventKind, EventStreamError, Events, Millis,
+    PartyId, SessionId, StreamId,
 };
 use tonic::Status;
 
@@ -47,11 +47,16 @@ impl EventStreams {
     }
 
     /// Brings an event to those who listen. Returns to how many parties.
-    pub(crate) fn publish(&self, announcement: &Announcement) -> usize {
+    pub(crate) fn publish(
+        &self,
+        now: Millis,
+        session: &SessionId,
+        announcement: &Arc<Announcement>,
+        until: Option<Millis>,
+    ) -> usize {
         let mut state = self.lock();
-        let reached = state
-            .events
-            .handle_publish(announcement, |party| wire::event_for(party, &announcement.content));
+        let reached =
+            state.events.handle_publish(now, session, announcement, until, wire::event_for);
         let awakened = state.perform();
         drop(state);
         awakened.into_iter().for_each(Waker::wake);
@@ -119,13 +124,18 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) fn open(streams: Arc<EventStreams>, party: PartyId, kinds: Vec<EventKind>) -> Self {
+    pub(crate) fn open(
+        streams: Arc<EventStreams>,
+        now: Millis,
+        party: PartyId,
+        kinds: Vec<EventKind>,
+    ) -> Self {
         let id = {
             let mut state = streams.lock();
             let id = StreamId(state.next_stream);
             state.next_stream += 1;
             state.sleepers.insert(id, None);
-            state.events.handle_subscribe(id, party, kinds);
+            state.events.handle_subscribe(now, id, party, kinds, wire::event_for);
             id
         };
         Self { streams, id, batch: VecDeque::new(), frame: wire::Frame::default(), ended: false }

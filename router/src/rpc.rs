@@ -191,7 +191,12 @@ impl MessageRouter for Router {
         let shared = self.serving()?;
         let (party, kinds) = wire::listener(request.get_ref())?;
         settled(shared.directory.alive(&party).await)?;
-        Ok(Response::new(EventStream::open(Arc::clone(&shared.events), party, kinds)))
+        Ok(Response::new(EventStream::open(
+            Arc::clone(&shared.events),
+            shared.clock.now(),
+            party,
+            kinds,
+        )))
     }
 
     async fn publish_session_event(

@@ -375,8 +375,8 @@ pub(crate) fn published(reached: usize) -> v1::PublishSessionEventResponse {
 }
 
 /// What `party` gets of an event: all of it.
-pub(crate) fn event_for(_party: &PartyId, content: &Content) -> Content {
-    content.clone()
+pub(crate) fn event_for(_party: &PartyId, announcement: &Announcement) -> Content {
+    announcement.content.clone()
 }
 
 /// A message as it is sent.

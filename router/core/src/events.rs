@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
-use crate::{Announcement, Budget, Content, EventKind, PartyId, StreamId};
+use crate::kept::KeptEvents;
+use crate::{Announcement, Budget, Content, EventKind, Millis, PartyId, SessionId, StreamId};
 
 /// Something for the shell to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +48,8 @@ impl std::error::Error for EventStreamError {}
 
 /// Who listens for session events, and what is on its way to them.
 ///
-/// An event goes to the streams that are open when it is published, and is kept for nobody else.
+/// An event goes to the streams that are open when it is published. Those whom it selects get it later
+/// as well, as long as its session lasts (EVT-13).
 /// Each stream has a queue of its own, in the order of publication (EVT-6). A stream whose queue has
 /// no room for an event is ended once it has read what is in it: it is told, rather than left with a
 /// gap.
@@ -57,6 +60,7 @@ pub struct Events {
     backlog: Backlog,
     streams: BTreeMap<StreamId, EventStream>,
     by_party: BTreeMap<PartyId, BTreeSet<StreamId>>,
+    kept: KeptEvents,
     effects: VecDeque<EventEffect>,
 }
 
@@ -74,9 +78,17 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn has_room(&self, content: &Content, backlog: Backlog) -> bool {
+    /// Adds an event, or notes that there is no room for it. Tells which.
+    fn push(&mut self, content: Content, backlog: Backlog) -> bool {
         let fits = self.queued.saturating_add(content.len()) <= backlog.bytes;
-        self.queue.len() < backlog.events && (fits || self.queue.is_empty())
+        let has_room = self.queue.len() < backlog.events && (fits || self.queue.is_empty());
+        if has_room {
+            self.queued += content.len();
+            self.queue.push_back(content);
+        } else {
+            self.lagged = true;
+        }
+        has_room
     }
 
     /// EVT-2.
@@ -92,25 +104,34 @@ impl Events {
             backlog,
             streams: BTreeMap::new(),
             by_party: BTreeMap::new(),
+            kept: KeptEvents::default(),
             effects: VecDeque::new(),
         }
     }
 
     /// Opens a stream of the events that concern `party`, of these kinds or, with none named, of
-    /// all. A party may have several; each gets everything.
+    /// all. A party may have several; each gets everything. What is kept for it comes first;
+    /// `content_for` says what a party gets of it.
     ///
     /// # Panics
     /// If there is a stream of that name: naming them is the caller's duty.
     pub fn handle_subscribe(
         &mut self,
+        now: Millis,
         stream: StreamId,
         party: PartyId,
         kinds: impl IntoIterator<Item = EventKind>,
+        content_for: impl Fn(&PartyId, &Announcement) -> Content,
     ) {
         self.by_party.entry(party.clone()).or_default().insert(stream);
         let kinds = kinds.into_iter().collect();
         let queue = VecDeque::new();
-        let opened = EventStream { party, kinds, queue, queued: 0, lagged: false, idle: false };
+        let mut opened = EventStream { party, kinds, queue, queued: 0, lagged: false, idle: false };
+        for announcement in self.kept.of(now, &opened.party) {
+            if !opened.lagged && opened.wants(&announcement.kind) {
+                opened.push(content_for(&opened.party, &announcement), self.backlog);
+            }
+        }
         let taken = self.streams.insert(stream, opened);
         assert!(taken.is_none(), "each stream has a name of its own");
         self.check();
@@ -130,15 +151,21 @@ impl Events {
         self.check();
     }
 
-    /// Brings an event to those who listen. `content_for` says what a party gets of it.
+    /// Brings an event of `session` to those who listen, and keeps it for those whom it selects
+    /// `until` then, 0 meaning until the session's end; with None the session has ended, and all that
+    /// was kept of it goes. `content_for` says what a party gets of it.
     ///
     /// Returns how many distinct parties it was delivered to (EVT-5).
     pub fn handle_publish(
         &mut self,
-        announcement: &Announcement,
-        content_for: impl Fn(&PartyId) -> Content,
+        now: Millis,
+        session: &SessionId,
+        announcement: &Arc<Announcement>,
+        until: Option<Millis>,
+        content_for: impl Fn(&PartyId, &Announcement) -> Content,
     ) -> usize {
-        let Announcement { kind, members, .. } = announcement;
+        self.kept.publish(now, session, announcement, until);
+        let Announcement { kind, members, .. } = &**announcement;
         let mut reached = BTreeSet::new();
         // EVT-1, EVT-12: an event is for those selected, or for all if nobody is.
         let concerned: Vec<_> = if members.is_empty() {
@@ -151,13 +178,8 @@ impl Events {
             if stream.lagged || !stream.wants(kind) {
                 continue;
             }
-            let content = content_for(&stream.party);
-            if stream.has_room(&content, self.backlog) {
-                stream.queued += content.len();
-                stream.queue.push_back(content);
+            if stream.push(content_for(&stream.party, announcement), self.backlog) {
                 reached.insert(stream.party.clone());
-            } else {
-                stream.lagged = true;
             }
             if std::mem::take(&mut stream.idle) {
                 self.effects.push_back(EventEffect::Wake { stream: id });
@@ -220,6 +242,7 @@ impl Events {
                 !streams.is_empty() && streams.iter().all(|id| self.streams[id].party == *party)
             );
         }
+        self.kept.assert_invariants();
         for stream in self.streams.values() {
             assert!(stream.queue.len() <= self.backlog.events);
             assert!(stream.queued <= self.backlog.bytes || stream.queue.len() == 1);
@@ -232,7 +255,7 @@ impl Events {
     }
 
     fn check(&self) {
-        if cfg!(debug_assertions) && self.streams.len() <= 64 {
+        if cfg!(debug_assertions) && self.streams.len() <= 64 && self.kept.len() <= 64 {
             self.assert_invariants();
         }
     }

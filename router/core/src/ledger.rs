@@ -272,6 +272,11 @@ impl Ledger {
         self.ended || (self.expires_at != Millis(0) && self.expires_at <= now)
     }
 
+    /// Until when the session lasts, 0 meaning until an event ends it; None if it has ended by now.
+    pub(crate) fn lasts_until(&self, now: Millis) -> Option<Millis> {
+        (!self.has_ended(now)).then_some(self.expires_at)
+    }
+
     /// The mailboxes of these parties, ascending and each once; opened where there is none yet.
     pub(crate) fn open_mailboxes(&mut self, parties: &[PartyId]) -> Vec<MailboxIndex> {
         let mut found: Vec<_> = parties

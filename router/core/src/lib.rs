@@ -45,6 +45,7 @@ mod directory;
 mod events;
 mod fetch;
 mod id;
+mod kept;
 mod ledger;
 mod mailbox;
 mod record;

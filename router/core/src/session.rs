@@ -23,7 +23,7 @@ use crate::ledger::{Ledger, MessageNumber};
 use crate::mailbox::Entry;
 use crate::streams::Streams;
 use crate::timers::AckTimers;
-use crate::{Announcement, PartyId, Position, Record, StreamId};
+use crate::{Announcement, Millis, PartyId, Position, Record, StreamId};
 
 /// What a session allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,9 @@ pub enum Effect {
     Publish {
         /// The event.
         announcement: Arc<Announcement>,
+        /// Until when late subscribers get the session's events, 0 meaning until its end; None if it
+        /// has ended (EVT-13).
+        until: Option<Millis>,
     },
     /// This session has something for `party`: count it towards the party's pending messages (HB-4)
     /// from now on, until [`handle_tally`](Session::handle_tally) says that there is nothing.
@@ -126,7 +129,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Unseen {
     Message(MessageNumber),
-    Event(Arc<Announcement>),
+    Event { announcement: Arc<Announcement>, until: Option<Millis> },
 }
 
 impl Session {
@@ -189,8 +192,8 @@ impl Session {
                         }
                     }
                 }
-                Unseen::Event(announcement) => {
-                    self.effects.push_back(Effect::Publish { announcement });
+                Unseen::Event { announcement, until } => {
+                    self.effects.push_back(Effect::Publish { announcement, until });
                 }
             }
         }

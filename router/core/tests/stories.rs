@@ -2,6 +2,8 @@
 
 mod story;
 
+use std::sync::Arc;
+
 use expect_test::{Expect, expect};
 use mpc_router_core::*;
 
@@ -607,7 +609,7 @@ fn nothing_is_seen_before_it_is_committed() {
             s1 pulls
                 nothing
             l1 hears
-                nothing
+                e0
             log holds
             announce e1 session_started alice bob carol
             alice routes m1 to bob
@@ -797,10 +799,9 @@ fn an_event_goes_to_those_it_concerns() {
             carol listens l3
             dave listens l4 session_started session_failed
             l1 hears
-                nothing
+                e1
             announce e2 session_created alice bob
                 published to 1
-                wakes l1
             announce e3 session_started
                 published to 3
             announce e4 session_completed
@@ -812,7 +813,7 @@ fn an_event_goes_to_those_it_concerns() {
             l1 hears
                 e2 e3 e4
             l2 hears
-                e2 e3 e4
+                e1 e2 e3
             l3 hears
                 e3 e4
             l4 hears
@@ -1315,19 +1316,117 @@ fn a_call_made_again_under_its_key_happens_once() {
 }
 
 #[test]
+fn whom_an_event_selects_gets_it_later_too() {
+    check(
+        "
+        announce e1 session_created alice bob until 100
+        announce e2 note
+        announce e3 note bob
+        bob listens l1
+        l1 hears                        # EVT-13: nothing that selects nobody
+        alice listens l2 note
+        l2 hears
+        carol listens l3
+        l3 hears
+        announce e4 session_started carol until 200
+        carol listens l4
+        l4 hears
+        l1 hears
+        150 bob listens l5
+        l5 hears
+        200 bob listens l6              # it has expired
+        l6 hears
+        announce e5 note bob
+        bob listens l7
+        l7 hears
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob until 100
+                published to 0
+            announce e2 note
+                published to 0
+            announce e3 note bob
+                published to 0
+            bob listens l1
+            l1 hears
+                e1 e3
+            alice listens l2 note
+            l2 hears
+                nothing
+            carol listens l3
+            l3 hears
+                nothing
+            announce e4 session_started carol until 200
+                published to 1
+                wakes l3
+            carol listens l4
+            l4 hears
+                e4
+            l1 hears
+                nothing
+            150 bob listens l5
+            l5 hears
+                e1 e3
+            200 bob listens l6
+            l6 hears
+                nothing
+            announce e5 note bob
+                published to 1
+                wakes l1
+                wakes l6
+            bob listens l7
+            l7 hears
+                nothing
+        "#]],
+    );
+}
+
+#[test]
+fn what_has_ended_is_not_told_again() {
+    check(
+        "
+        announce e1 session_created alice bob
+        announce e2 session_completed alice bob
+        bob listens l1
+        l1 hears
+        announce e3 note bob
+        bob listens l2
+        l2 hears
+        ",
+        expect![[r#"
+            announce e1 session_created alice bob
+                published to 0
+            announce e2 session_completed alice bob
+                published to 0
+            bob listens l1
+            l1 hears
+                nothing
+            announce e3 note bob
+                published to 1
+                wakes l1
+            bob listens l2
+            l2 hears
+                nothing
+        "#]],
+    );
+}
+
+#[test]
 fn a_stream_holds_so_many_bytes_and_any_single_event() {
     let mut events = Events::new(Backlog { events: 10, bytes: 100 });
     let (stream, bob) = (StreamId(1), PartyId::parse("bob").unwrap());
-    events.handle_subscribe(stream, bob, []);
+    let content_for = |_: &_, announcement: &Announcement| announcement.content.clone();
+    events.handle_subscribe(Millis(0), stream, bob, [], content_for);
     let publish = |events: &mut Events, bytes: usize| {
-        let announcement = Announcement {
+        let announcement = Arc::new(Announcement {
             event: EventId::parse("e").unwrap(),
             kind: EventKind::parse("a").unwrap(),
             members: [].into(),
             expires_at: Millis(0),
             content: Content::new(vec![0; bytes].into()),
-        };
-        events.handle_publish(&announcement, |_| announcement.content.clone())
+        });
+        let session = SessionId::parse("s").unwrap();
+        events.handle_publish(Millis(0), &session, &announcement, None, content_for)
     };
     let pull = |events: &mut Events| {
         let mut batch = Vec::new();

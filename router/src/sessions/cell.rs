@@ -267,8 +267,9 @@ fn perform(
             Effect::Wake { stream } | Effect::Superseded { stream } => {
                 awakened.extend(state.sleepers.get_mut(&stream).and_then(Option::take));
             }
-            Effect::Publish { announcement } => {
-                let reached = around.events.publish(&announcement);
+            Effect::Publish { announcement, until } => {
+                let now = around.clock.now();
+                let reached = around.events.publish(now, id, &announcement, until);
                 state.reached.insert(announcement.event.clone(), reached);
             }
             Effect::Outstanding { party } => around.counted.add(party, id.clone()),

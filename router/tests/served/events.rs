@@ -96,3 +96,22 @@ async fn a_lost_connection_is_not_counted() {
     let gone = async { while alice.publish(event("s", "probe", &[])).await.unwrap() > 0 {} };
     within(gone).await;
 }
+
+#[tokio::test]
+async fn who_is_selected_hears_it_later_too() {
+    let served = Served::on_port(open_sessions()).await;
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    for (session, kind) in [("s", "session_created"), ("t", "session_created"), ("s", "note")] {
+        alice.publish(event(session, kind, &["bob"])).await.unwrap();
+    }
+    alice.publish(event("t", "session_failed", &["bob"])).await.unwrap();
+    alice.publish(event("s", "for all", &[])).await.unwrap();
+    let mut heard = bob.hear(&[]).await.unwrap();
+    let mut notes = bob.hear(&["note"]).await.unwrap();
+    assert_eq!(alice.publish(event("s", "live", &["bob"])).await.unwrap(), 1);
+    for kind in ["session_created", "note", "live"] {
+        let event = next(&mut heard).await;
+        assert_eq!((&*event.session_id, &*event.event_type), ("s", kind), "EVT-13");
+    }
+    assert_eq!(next(&mut notes).await.event_type, "note", "EVT-13");
+}

@@ -54,7 +54,9 @@ impl Session {
         self.ledger.announce(&announcement, now);
         self.broadcasts.clear();
         let announcement = Arc::new(announcement);
-        self.unseen.push_back((position, Unseen::Event(Arc::clone(&announcement))));
+        let until = self.ledger.lasts_until(now);
+        let unseen = Unseen::Event { announcement: Arc::clone(&announcement), until };
+        self.unseen.push_back((position, unseen));
         self.append(position, Record::Announced { announcement, at: now });
         self.check();
         Ok(Announced { again: false })

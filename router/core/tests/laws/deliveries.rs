@@ -395,7 +395,7 @@ impl World {
                     }
                 }
                 Effect::Superseded { .. } => panic!("nobody subscribed"),
-                Effect::Publish { announcement } => {
+                Effect::Publish { announcement, .. } => {
                     self.published += 1;
                     let expected = format!("e{}", self.published);
                     assert_eq!(announcement.event.as_str(), expected, "EVT-6");

@@ -174,7 +174,8 @@ impl World {
             [name, "listens", stream, kinds @ ..] => {
                 let kinds = kinds.iter().map(|kind| EventKind::parse(kind).unwrap());
                 let id = StreamId(self.streams.len() as u64 + 1);
-                self.events.handle_subscribe(id, party(name), kinds);
+                let content_for = |_: &_, it: &Announcement| it.content.clone();
+                self.events.handle_subscribe(now, id, party(name), kinds, content_for);
                 self.streams.insert((*stream).to_owned(), id);
             }
             [stream, "hears", rest @ ..] => {
@@ -322,9 +323,13 @@ impl World {
                 Effect::Superseded { stream } => {
                     self.tell(format!("supersedes {}", self.stream(stream)));
                 }
-                Effect::Publish { announcement } => {
+                Effect::Publish { announcement, until } => {
+                    let session = SessionId::parse("s").unwrap();
+                    let (now, content_for) =
+                        (self.now, |_: &_, it: &Announcement| it.content.clone());
+                    let events = &mut self.events;
                     let parties =
-                        self.events.handle_publish(&announcement, |_| announcement.content.clone());
+                        events.handle_publish(now, &session, &announcement, until, content_for);
                     self.tell(format!("published to {parties}"));
                 }
                 Effect::Outstanding { party } => self.tell(format!("counts for {party}")),
