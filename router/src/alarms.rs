@@ -63,11 +63,11 @@ impl<S: Sleeper> Alarms<S> {
         state.set.insert(set, sleeper());
         let is_first = state.set.first_key_value().is_some_and(|(first, _)| *first == set);
         // Without a runtime nobody sleeps: whoever is in one sets the next alarm.
-        if !state.runs
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            state.runs = true;
-            runtime.spawn(ring(Arc::downgrade(self), Arc::clone(&self.changed)));
+        let runtime = tokio::runtime::Handle::try_current().ok().filter(|_| !state.runs);
+        state.runs |= runtime.is_some();
+        drop(state);
+        if let Some(runtime) = runtime {
+            runtime.spawn(ring(Arc::clone(&self.changed), Running(Arc::downgrade(self))));
         } else if is_first {
             self.changed.notify_one();
         }
@@ -102,10 +102,22 @@ impl<S> Drop for Alarms<S> {
     }
 }
 
+/// The task that rings. However it ends, with its runtime or by a panic, the next alarm that is set
+/// begins another one.
+struct Running<S>(Weak<Alarms<S>>);
+
+impl<S> Drop for Running<S> {
+    fn drop(&mut self) {
+        if let Some(alarms) = self.0.upgrade() {
+            alarms.state.lock().unwrap_or_else(PoisonError::into_inner).runs = false;
+        }
+    }
+}
+
 /// Rings until there are no alarms any more that could be set.
-async fn ring<S: Sleeper>(alarms: Weak<Alarms<S>>, changed: Arc<Notify>) {
+async fn ring<S: Sleeper>(changed: Arc<Notify>, running: Running<S>) {
     loop {
-        let Some(left) = alarms.upgrade().map(|alarms| alarms.ring_due()) else { return };
+        let Some(left) = running.0.upgrade().map(|alarms| alarms.ring_due()) else { return };
         match left {
             None => changed.notified().await,
             Some(left) => {
@@ -157,6 +169,29 @@ mod tests {
         alarms.set(&mut third, Some(Millis(0)), || Arc::downgrade(&late));
         pass(1).await;
         assert_eq!(rung(), [1, 2]);
+    }
+
+    #[test]
+    fn another_runtime_goes_on_where_one_ended() {
+        let runtime = || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_time().start_paused(true).build().unwrap()
+        };
+        let counter = Arc::new(Counter::default());
+        let (first, second) = (runtime(), runtime());
+        let alarms = first.block_on(async {
+            let alarms = Arc::new(Alarms::new(Arc::new(Clock::start())));
+            let late = Millis(alarms.clock.now().0 + 60_000);
+            alarms.set(&mut None, Some(late), || Arc::downgrade(&counter));
+            pass(1).await;
+            alarms
+        });
+        drop(first);
+        second.block_on(async {
+            alarms.set(&mut None, Some(Millis(0)), || Arc::downgrade(&counter));
+            pass(1).await;
+        });
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The sessions: each in a cell of its own, behind a lock of its own. What all sessions share is locked
 //! for moments only: the map's part to look a session up, the count of who has something waiting at a
-//! party's first message since it was last found to have none, the event streams at an event.
+//! party's first message since it was last found to have none, the event streams at an event, the alarms
+//! where a session has to be looked at sooner than before.
 
 mod cell;
 

@@ -18,6 +18,10 @@ use crate::wire;
 /// It takes out of the mailbox what tonic puts into one frame, never more, so that what counts as
 /// handed out has gone to the transport: what a slow reader holds back stays in the mailbox, and can
 /// still be acknowledged away (ACK-9).
+///
+/// Answers are waited for from the first poll after a frame on. tonic asks again as soon as it has
+/// handed a frame on; whoever reads the stream otherwise has to do the same, and not only when it is
+/// woken, or the last message before a pause is never sent again.
 #[derive(Debug)]
 pub struct MessageStream {
     sessions: Arc<Sessions>,

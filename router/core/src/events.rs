@@ -69,6 +69,9 @@ struct EventStream {
     party: PartyId,
     /// Empty: all of them.
     kinds: BTreeSet<EventKind>,
+    /// What was kept for it when it was opened: shared with the others, so that it need not be
+    /// bounded.
+    kept: VecDeque<Content>,
     queue: VecDeque<Content>,
     /// How many bytes the queue holds.
     queued: usize,
@@ -89,6 +92,15 @@ impl EventStream {
             self.lagged = true;
         }
         has_room
+    }
+
+    fn pop(&mut self) -> Option<Content> {
+        if let Some(kept) = self.kept.pop_front() {
+            return Some(kept);
+        }
+        let content = self.queue.pop_front()?;
+        self.queued -= content.len();
+        Some(content)
     }
 
     /// EVT-2.
@@ -125,11 +137,19 @@ impl Events {
     ) {
         self.by_party.entry(party.clone()).or_default().insert(stream);
         let kinds = kinds.into_iter().collect();
-        let queue = VecDeque::new();
-        let mut opened = EventStream { party, kinds, queue, queued: 0, lagged: false, idle: false };
+        let mut opened = EventStream {
+            party,
+            kinds,
+            kept: VecDeque::new(),
+            queue: VecDeque::new(),
+            queued: 0,
+            lagged: false,
+            idle: false,
+        };
+        // EVT-13: once, and before later ones.
         for announcement in self.kept.of(now, &opened.party) {
-            if !opened.lagged && opened.wants(&announcement.kind) {
-                opened.push(content_for(&opened.party, &announcement), self.backlog);
+            if opened.wants(&announcement.kind) {
+                opened.kept.push_back(content_for(&opened.party, &announcement));
             }
         }
         let taken = self.streams.insert(stream, opened);
@@ -202,7 +222,7 @@ impl Events {
         batch: &mut impl Extend<Content>,
     ) -> Result<(), EventStreamError> {
         let stream = self.streams.get_mut(&stream).ok_or(EventStreamError::Closed)?;
-        if stream.queue.is_empty() {
+        if stream.kept.is_empty() && stream.queue.is_empty() {
             if stream.lagged {
                 return Err(EventStreamError::Lagged);
             }
@@ -211,9 +231,8 @@ impl Events {
         }
         let mut spent = 0;
         while spent < budget.limit()
-            && let Some(content) = stream.queue.pop_front()
+            && let Some(content) = stream.pop()
         {
-            stream.queued -= content.len();
             spent += budget.cost(&content);
             batch.extend([content]);
         }
@@ -247,10 +266,8 @@ impl Events {
             assert!(stream.queue.len() <= self.backlog.events);
             assert!(stream.queued <= self.backlog.bytes || stream.queue.len() == 1);
             assert_eq!(stream.queue.iter().map(Content::len).sum::<usize>(), stream.queued);
-            assert!(
-                !(stream.idle && (stream.lagged || !stream.queue.is_empty())),
-                "nothing sleeps"
-            );
+            let is_dry = stream.kept.is_empty() && stream.queue.is_empty();
+            assert!(!stream.idle || (is_dry && !stream.lagged), "nothing sleeps");
         }
     }
 

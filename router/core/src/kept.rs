@@ -34,8 +34,15 @@ impl KeptEvents {
         until: Option<Millis>,
     ) {
         self.published += 1;
+        if let Some(expires_at) = until {
+            self.keep(session, announcement, expires_at);
+        } else {
+            self.forget(session);
+        }
         self.expire(now);
-        let Some(expires_at) = until else { return self.forget(session) };
+    }
+
+    fn keep(&mut self, session: &SessionId, announcement: &Arc<Announcement>, expires_at: Millis) {
         if let Some(kept) = self.sessions.get_mut(session) {
             self.by_expiry.remove(&(kept.expires_at, session.clone()));
             kept.expires_at = expires_at;

@@ -25,7 +25,7 @@ struct Stream {
     mailbox: Option<MailboxIndex>,
     /// Everything older was handed out on this stream.
     next: MessageNumber,
-    /// What is to be handed out on it again, before anything else.
+    /// What is to be handed out on it again, after what is new.
     again: VecDeque<Entry>,
     /// What was handed out on it and may still be held back by flow control.
     sent: Vec<Entry>,

@@ -813,7 +813,7 @@ fn an_event_goes_to_those_it_concerns() {
             l1 hears
                 e2 e3 e4
             l2 hears
-                e1 e2 e3
+                e1 e2 e3 e4
             l3 hears
                 e3 e4
             l4 hears
@@ -997,6 +997,43 @@ fn an_answer_between_two_attempts_ends_them() {
                 acknowledged
             wait
                 no timer
+        "#]],
+    );
+}
+
+#[test]
+fn copies_wait_for_what_is_new() {
+    check(
+        "
+        bob subscribes s1
+        alice routes m1 to bob
+        s1 pulls
+        s1 sent
+        401 wait
+        alice routes m2 to bob
+        s1 pulls 10                     # ORD-8
+        s1 pulls
+        s1 pulls
+        ",
+        expect![[r#"
+            bob subscribes s1
+            alice routes m1 to bob
+                accepted at 1 for 1
+                counts for bob
+                wakes s1
+            s1 pulls
+                m1
+            s1 sent
+            401 wait
+                next timer at 10001
+            alice routes m2 to bob
+                accepted at 401 for 1
+            s1 pulls 10
+                m2
+            s1 pulls
+                m1
+            s1 pulls
+                nothing
         "#]],
     );
 }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use mpc_router_core::{
@@ -34,6 +34,16 @@ struct State {
     reached: BTreeMap<EventId, usize>,
     /// When the session is looked at next.
     alarm: Option<Alarm>,
+}
+
+impl State {
+    /// Does what is overdue before anything else happens, so that nothing relies on the alarm having
+    /// rung: the clock may have been set forward.
+    fn catch_up(&mut self, now: Millis) {
+        if self.session.poll_timeout().is_some_and(|due| due <= now) {
+            self.session.handle_timeout(now);
+        }
+    }
 }
 
 /// What came of letting somebody do something in a session.
@@ -86,12 +96,10 @@ impl Cell {
         };
         // Nobody sleeps in a new session.
         perform(&id, &around, &mut state, || unreachable!("replaying appends nothing"));
+        // Whoever opens it acts in it next, which sets its alarm.
         let lost = AtomicBool::new(false);
-        Arc::new_cyclic(|cell| {
-            let wanted = state.session.poll_timeout();
-            around.alarms.set(&mut state.alarm, wanted, || Weak::clone(cell));
-            Self { id, around, lost, next_stream: AtomicU64::new(1), state: Mutex::new(state) }
-        })
+        let next_stream = AtomicU64::new(1);
+        Arc::new(Self { id, around, lost, next_stream, state: Mutex::new(state) })
     }
 
     pub(super) fn id(&self) -> &SessionId {
@@ -104,7 +112,9 @@ impl Cell {
         act: impl FnOnce(&mut Session, Millis) -> T,
     ) -> Result<Acted<T>, Lost> {
         let mut state = self.lock()?;
-        let outcome = act(&mut state.session, self.around.clock.now());
+        let now = self.around.clock.now();
+        state.catch_up(now);
+        let outcome = act(&mut state.session, now);
         let awakened = self.perform(&mut state);
         let bound = state.session.bound();
         let commit = (state.session.committed() < bound).then(|| state.commits.wait(bound));
@@ -119,7 +129,8 @@ impl Cell {
     pub(super) fn tally(self: &Arc<Self>, party: &PartyId) -> Result<Acted<usize>, Lost> {
         self.act(|session, _| {
             let outstanding = session.handle_tally(party);
-            if outstanding == 0 {
+            // What is not committed yet may be outstanding still.
+            if outstanding == 0 && session.committed() >= session.bound() {
                 self.around.counted.remove(party, &self.id);
             }
             outstanding
@@ -164,6 +175,7 @@ impl Cell {
             return Poll::Ready(Err(End::Stopping));
         }
         let now = self.around.clock.now();
+        state.catch_up(now);
         if sent {
             state.session.handle_sent(now, stream);
         }

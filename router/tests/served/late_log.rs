@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mpc_router::Router;
 use mpc_router::log::{Appended, Entry, Log, UnitRecord};
-use mpc_router::{Config, Router};
 use mpc_router_core::{DirectoryRecord, Record, SessionId};
+use mpc_router_proto::v1::RouteMessageRequest;
 use tonic::Code;
 
 use crate::support::*;
@@ -94,9 +95,7 @@ impl Log for LateLog {
 
 fn served() -> (Arc<LateLog>, Served) {
     let log = Arc::new(LateLog::default());
-    // Nothing is sent again while a test waits.
-    let config = Config { ack_timeout: Duration::from_hours(1), ..open_sessions() };
-    let router = Router::with_log(config, Arc::clone(&log) as Arc<dyn Log>);
+    let router = Router::with_log(open_sessions(), Arc::clone(&log) as Arc<dyn Log>);
     (log, Served::piping(router))
 }
 
@@ -249,4 +248,41 @@ async fn a_router_goes_on_where_its_log_ends() {
     let answer = bob.send("s", &[], "members are known").await.unwrap();
     assert_eq!(names(&mut stream, 1).await, [&*kept], "DUR-1");
     assert!(kept != answer, "DUR-5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_made_again_waits_for_the_first() {
+    let (log, served) = served();
+    let [alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let call = || {
+        let mut request = tonic::Request::new(RouteMessageRequest {
+            session_id: "s".into(),
+            from_party: "alice".into(),
+            to_parties: vec!["bob".into()],
+            ..Default::default()
+        });
+        request.metadata_mut().insert("idempotency-key", "k".parse().unwrap());
+        let mut client = alice.client.clone();
+        tokio::spawn(async move { client.route_message(request).await })
+    };
+    log.hold();
+    let mut refused = [call(), call()];
+    for call in &mut refused {
+        waits(call).await;
+    }
+    log.refuse();
+    for call in refused {
+        assert_eq!(within(call).await.unwrap().unwrap_err().code(), Code::Unavailable, "IDM-3");
+    }
+    assert_eq!(bob.poll("s", 0).await.unwrap(), []);
+    log.hold();
+    let mut taken = [call(), call()];
+    for call in &mut taken {
+        waits(call).await;
+    }
+    log.commit();
+    let [first, again] = taken;
+    let first = within(first).await.unwrap().unwrap().into_inner();
+    assert_eq!(within(again).await.unwrap().unwrap().into_inner(), first, "IDM-1, IDM-3");
+    assert_eq!(bob.poll("s", 0).await.unwrap().len(), 1);
 }

@@ -20,9 +20,11 @@ pub(crate) type Client = MessageRouterClient<Channel>;
 /// Long enough for anything that must happen, on a machine however busy.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A router in which anybody takes part in any session.
+/// A router in which anybody takes part in any session, and in which nothing is sent again while a
+/// test lasts.
 pub(crate) fn open_sessions() -> Config {
-    Config { membership: false, ..Config::default() }
+    let ack_timeout = Duration::from_hours(1);
+    Config { membership: false, ack_timeout, ..Config::default() }
 }
 
 /// Waits for what must happen.

@@ -40,6 +40,17 @@ impl Session {
         };
         let mut taken = std::mem::take(&mut self.taken);
         let mut spent = 0;
+        for entry in self.outstanding_since(mailbox, next) {
+            let content = &self.ledger.message(entry.number).content;
+            spent += budget.cost(content);
+            batch.extend([content.clone()]);
+            taken.push(entry);
+            if spent >= budget.limit() {
+                break;
+            }
+        }
+        // ORD-8: copies wait for what comes for the first time.
+        let new = taken.len();
         while spent < budget.limit()
             && let Some(entry) = self.streams.pop_again(stream)
         {
@@ -51,19 +62,9 @@ impl Session {
                 taken.push(entry);
             }
         }
-        let again = taken.len();
-        for entry in self.outstanding_since(mailbox, next) {
-            if spent >= budget.limit() {
-                break;
-            }
-            let content = &self.ledger.message(entry.number).content;
-            spent += budget.cost(content);
-            batch.extend([content.clone()]);
-            taken.push(entry);
-        }
-        let next = taken[again..].last().map_or(next, |last| MessageNumber(last.number.0 + 1));
+        let (first, copies) = taken.split_at(new);
+        let next = first.last().map_or(next, |last| MessageNumber(last.number.0 + 1));
         self.streams.advance(stream, mailbox, next, &taken);
-        let (copies, first) = taken.split_at(again);
         self.hand_out(now, mailbox, copies, first);
         taken.clear();
         self.taken = taken;

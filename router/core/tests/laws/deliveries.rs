@@ -237,22 +237,22 @@ impl World {
         let budget = Budget::bytes(bytes);
         self.session.handle_pull(self.now, stream, budget, &mut batch).expect("it is open");
         let visible = self.visible(party);
-        let again = again.into_iter().filter(|at| visible.contains(at));
-        let mut due: Vec<_> = again.collect();
-        let copies = due.len();
-        due.extend(visible.iter().filter(|&&at| last.is_none_or(|last| at > last)));
+        let mut due = visible.clone();
+        due.retain(|&at| last.is_none_or(|last| at > last));
+        let new = due.len();
+        due.extend(again.into_iter().filter(|at| visible.contains(at)));
         let given: Vec<_> = batch.iter().map(|content| self.place(name(content))).collect();
-        assert_eq!(given, due[..given.len()], "SUB-1, SUB-2, SUB-4, ORD-1 to ORD-5, RED-1");
+        assert_eq!(given, due[..given.len()], "SUB-1, SUB-2, SUB-4, ORD-1 to ORD-5, ORD-8, RED-1");
         let spent: usize = batch.iter().map(Content::len).sum();
         let before_last = spent - batch.last().map_or(0, Content::len);
         assert!(batch.is_empty() || before_last < bytes, "it stops at the budget");
         assert!(spent >= bytes || given.len() == due.len(), "it stops no earlier");
-        let (again, first) = given.split_at(copies.min(given.len()));
+        let (first, again) = given.split_at(new.min(given.len()));
         let reader = self.readers.get_mut(party).unwrap();
         reader.last = first.last().copied().or(last);
         reader.asleep = given.is_empty();
         reader.sent.extend(&given);
-        reader.again.retain(|at| due[..copies].contains(at) && !again.contains(at));
+        reader.again.retain(|at| due[new..].contains(at) && !again.contains(at));
         for at in again {
             *self.messages[*at].retries.entry(party.clone()).or_default() += 1;
         }
