@@ -14,7 +14,7 @@ pub use encoded::Encoded;
 ///
 /// The comments of the `.proto` file stand on the items; the identifiers in brackets, such as
 /// `ORD-1`, are requirements: `mpc-conformance explain ORD-1` says what each one means.
-#[allow(
+#[expect(
     missing_docs,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,

@@ -53,10 +53,13 @@ pub(crate) fn volume<'a>(
     Box::pin(all(outgoing.into_iter().map(route).collect(), Some(time)))
 }
 
-/// A sender, 64 recipients, and a session of them all.
-pub(crate) async fn one_to_many(trial: &Trial) -> Result<(Party, Vec<Party>, Session), Stop> {
+/// A sender, so many recipients, and a session of them all.
+pub(crate) async fn one_to_many(
+    trial: &Trial,
+    count: usize,
+) -> Result<(Party, Vec<Party>, Session), Stop> {
     let sender = trial.party("many-alice").await?;
-    let recipients = each(0..64, |number| {
+    let recipients = each(0..count, |number| {
         let trial = trial.clone();
         async move { trial.party(&format!("many-{number}")).await }
     })

@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::codegen::{Body as _, http};
 use tower::Service as _;
 
-use crate::support::{open_sessions, route};
+use crate::support::{open_sessions, register, route};
 
 /// The answer to a subscription, frame by frame, with nobody between the service and the test.
 async fn subscribe(router: &Router) -> Body {
@@ -70,12 +70,7 @@ impl Sender {
 #[tokio::test]
 async fn a_frame_is_taken_when_it_is_sent() {
     let router = Router::new(open_sessions());
-    let request = RegisterPartyRequest {
-        party_id: "bob".into(),
-        party_role: "persistent".into(),
-        ..Default::default()
-    };
-    router.register_party(Request::new(request)).await.unwrap();
+    register(&router, "bob").await;
     let mut sender = Sender { router: router.clone(), sent: Vec::new() };
     let mut body = subscribe(&router).await;
     assert_eq!(next_frame(&mut body).await, None);

@@ -76,12 +76,7 @@ async fn nothing_falls_between_however_close() {
     let (mut replayed, mut came_live) = (0, 0);
     for round in 0..ROUNDS {
         let router = Router::new(open_sessions());
-        let request = RegisterPartyRequest {
-            party_id: "bob".into(),
-            party_role: "persistent".into(),
-            ..Default::default()
-        };
-        router.register_party(Request::new(request)).await.unwrap();
+        register(&router, "bob").await;
         let (progress, mut progressed) = watch::channel(0);
         let routing = {
             let router = router.clone();

@@ -265,6 +265,16 @@ impl Party {
     }
 }
 
+/// Registers a party without a connection in between.
+pub(crate) async fn register(router: &Router, party: &str) {
+    let request = RegisterPartyRequest {
+        party_id: party.into(),
+        party_role: "persistent".into(),
+        ..Default::default()
+    };
+    router.register_party(Request::new(request)).await.unwrap();
+}
+
 /// Routes a message without a connection in between, where there are many to route.
 pub(crate) async fn route(
     router: &Router,

@@ -7,7 +7,7 @@ use crate::families::arrivals::{in_order, kept, stream_of, up_to, whole};
 use crate::feed::Feed;
 use crate::keeping::Keeping;
 use crate::listing;
-use crate::many::each;
+use crate::many::{each, one_to_many};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
 use crate::trial::{Session, Trial};
@@ -133,14 +133,7 @@ fn with_one_bad_recipient(trial: &Trial, scene: &Scene) -> Vec<RouteMessageReque
 
 /// The same with many recipients, and with good calls at the same time.
 async fn a_crowd_gets_none(trial: &Trial) -> Verdict {
-    let sender = trial.party("crowd").await?;
-    let crowd = each(0..70, |number| {
-        let trial = trial.clone();
-        async move { trial.party(&format!("crowd{number}")).await }
-    })
-    .await?;
-    let members: Vec<_> = crowd.iter().chain([&sender]).collect();
-    let session = trial.session("crowd", &members).await?;
+    let (sender, crowd, session) = one_to_many(trial, 70).await?;
     let keeping = trial.keeping();
     let all: Vec<_> = crowd.iter().collect();
     let mut feed = crowd[0].subscribe(&session);

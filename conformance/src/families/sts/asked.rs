@@ -83,7 +83,7 @@ pub(super) async fn all_acknowledged_sums_up(trial: Trial) -> Verdict {
 }
 
 async fn many_recipients(trial: &Trial) -> Verdict {
-    let (alice, recipients, session) = one_to_many(trial).await?;
+    let (alice, recipients, session) = one_to_many(trial, 64).await?;
     let keeping = trial.keeping();
     let to_all: Vec<_> = recipients.iter().collect();
     let requests = (0..8).map(|number| {

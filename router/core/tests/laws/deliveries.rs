@@ -1,12 +1,15 @@
 //! A session against a model of it: a plain list of messages with a state for each recipient, looked
 //! through from end to end each time. The log commits when it likes.
 
+mod time;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mpc_router_core::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use self::time::Timer;
 use crate::steps::*;
 
 const POLICY: Policy = Policy {
@@ -38,15 +41,6 @@ struct Reader {
     /// What it is to get again.
     again: VecDeque<usize>,
     asleep: bool,
-}
-
-/// An answer that is waited for.
-#[derive(Debug)]
-struct Timer {
-    due: Millis,
-    party: PartyId,
-    stream: StreamId,
-    message: usize,
 }
 
 struct World {
@@ -257,57 +251,6 @@ impl World {
             *self.messages[*at].retries.entry(party.clone()).or_default() += 1;
         }
         self.handed_out(party, first);
-    }
-
-    fn sent(&mut self, party: &PartyId) {
-        let Some(reader) = self.readers.get_mut(party) else { return };
-        self.session.handle_sent(self.now, reader.stream);
-        if !reader.sent.is_empty() {
-            self.last_due = self.last_due.max(Millis(self.now.0 + POLICY.ack_timeout));
-        }
-        let (due, stream) = (self.last_due, reader.stream);
-        let begin = |message| Timer { due, party: party.clone(), stream, message };
-        self.timers.extend(reader.sent.drain(..).map(begin));
-    }
-
-    fn wait(&mut self, passed: i64) {
-        self.now = Millis(self.now.0 + passed);
-        while let Some(timer) = self.timers.pop_front_if(|timer| timer.due <= self.now) {
-            let Timer { party, stream, message, .. } = timer;
-            let reader = self.readers.get_mut(&party).filter(|reader| reader.stream == stream);
-            let known = &mut self.messages[message];
-            let state = known.states.get_mut(&party).unwrap();
-            let Some(reader) = reader.filter(|_| !state.is_terminal()) else { continue };
-            if known.retries.get(&party).copied().unwrap_or_default() < POLICY.max_retries {
-                reader.again.push_back(message);
-            } else {
-                *state = DeliveryState::Failed;
-                known.given_up.insert(party);
-            }
-        }
-        for known in &mut self.messages {
-            if self.now.since(known.created_at) >= POLICY.message_ttl {
-                for (party, state) in known.states.iter_mut().filter(|it| !it.1.is_terminal()) {
-                    *state = DeliveryState::Failed;
-                    known.given_up.insert(party.clone());
-                }
-            }
-        }
-        self.session.handle_timeout(self.now);
-        assert!(self.session.poll_timeout().is_none_or(|next| next > self.now), "done for now");
-    }
-
-    /// When something has to happen at the latest.
-    fn next_timeout(&self) -> Option<Millis> {
-        let live = |timer: &&Timer| {
-            self.readers.get(&timer.party).is_some_and(|reader| reader.stream == timer.stream)
-                && !self.messages[timer.message].states[&timer.party].is_terminal()
-        };
-        let overdue = self.timers.iter().find(live).map(|timer| timer.due);
-        let is_open = |known: &&Known| known.states.values().any(|state| !state.is_terminal());
-        let oldest = self.messages.iter().find(is_open);
-        let expires = oldest.map(|known| Millis(known.created_at.0 + POLICY.message_ttl));
-        overdue.into_iter().chain(expires).min()
     }
 
     fn fetch(&mut self, party: &PartyId, after: Millis, bytes: usize) {

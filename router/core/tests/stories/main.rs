@@ -1,0 +1,18 @@
+//! What the core does, told as stories.
+
+mod acknowledging;
+mod events;
+mod membership;
+mod parties;
+mod polls;
+mod records;
+mod routing;
+mod story;
+mod streams;
+mod timers;
+
+use expect_test::Expect;
+
+fn check(script: &str, transcript: Expect) {
+    transcript.assert_eq(&story::play(script));
+}

@@ -1,0 +1,81 @@
+//! Who is registered, and who is online.
+
+use expect_test::expect;
+
+use crate::check;
+
+#[test]
+fn a_party_is_known_by_its_first_role() {
+    check(
+        "
+        1 bob registers as persistent mail
+        2 bob registers as delegate        # REG-6
+        3 bob registers as Persistent      # REG-3
+        4 parties
+        5 bob registers as persistent      # REG-4, REG-5
+        6 parties
+        ",
+        expect![[r#"
+            1 bob registers as persistent mail
+                registered at 1
+            2 bob registers as delegate
+                rejected: the party is registered as persistent, and a role does not change
+            3 bob registers as Persistent
+                rejected: must be persistent, delegate or temporary, in lower case
+            4 parties
+                bob persistent online, since 1, seen 1 bob@example.org
+            5 bob registers as persistent
+                registered at 1 again
+            6 parties
+                bob persistent online, since 1, seen 5
+        "#]],
+    );
+}
+
+#[test]
+fn who_is_silent_is_offline() {
+    check(
+        "
+        1 bob registers as persistent
+        1 carol registers as temporary
+        1 dave beats                       # HB-2
+        parties
+        31 parties online                  # the timeout is 30
+        31 carol beats
+        32 parties
+        60 parties persistent online
+        61 parties temporary online
+        62 bob beats                       # HB-7
+        62 parties persistent online
+        20 bob beats                       # HB-3: the clock went back
+        ",
+        expect![[r#"
+            1 bob registers as persistent
+                registered at 1
+            1 carol registers as temporary
+                registered at 1
+            1 dave beats
+                rejected: no such party is registered: call RegisterParty first
+            parties
+                bob persistent online, since 1, seen 1
+                carol temporary online, since 1, seen 1
+            31 parties online
+                bob persistent online, since 1, seen 1
+                carol temporary online, since 1, seen 1
+            31 carol beats
+                at 31, 0 pending
+            32 parties
+                bob persistent offline, since 1, seen 1
+                carol temporary online, since 1, seen 31
+            60 parties persistent online
+            61 parties temporary online
+                carol temporary online, since 1, seen 31
+            62 bob beats
+                at 62, 0 pending
+            62 parties persistent online
+                bob persistent online, since 1, seen 62
+            20 bob beats
+                at 62, 0 pending
+        "#]],
+    );
+}
