@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use crate::outcome::Stop;
+use crate::requirement::Capability;
 use crate::trial::Trial;
 
 /// How findings begin to tell of a call that hangs.
@@ -103,7 +104,11 @@ impl<T> Answer<T> {
         let accepted = format!("a rejection ({}, or success = false)", names.join(" or "));
         match self.fate {
             Fate::Refused(status) => {
-                if !usual.contains(&status.code()) {
+                // Where the target can see who calls, a call in no party's name, or in one that it
+                // does not know, may break that rule as well.
+                let by_identity = status.code() == Code::PermissionDenied
+                    && self.trial.claims(Capability::Secure);
+                if !usual.contains(&status.code()) && !by_identity {
                     let seen = format!("{} is rejected with {}", self.call, words(&status));
                     self.trial.warn(seen, format!("the status {}", names.join(" or ")));
                 }
@@ -113,6 +118,26 @@ impl<T> Answer<T> {
             Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
             fate => Err(Stop::broken(format!("{} {}", self.call, fate.words()), accepted)),
         }
+    }
+
+    /// The same without what the target answered.
+    pub(crate) fn hollow(self) -> Answer<()> {
+        let fate = match self.fate {
+            Fate::Accepted(_) => Fate::Accepted(()),
+            Fate::Refused(status) => Fate::Refused(status),
+            Fate::Declined(text) => Fate::Declined(text),
+            Fate::Unanswered(time) => Fate::Unanswered(time),
+            Fate::Lost(why) => Fate::Lost(why),
+        };
+        Answer { call: self.call, fate, trial: self.trial }
+    }
+
+    /// The same where which status it is has a check of its own: any will do.
+    ///
+    /// # Errors
+    /// A finding if it accepted.
+    pub(crate) fn rejected_in_any_way(self, usual: &[Code]) -> Result<(), Stop> {
+        if self.was_accepted() == Some(false) { Ok(()) } else { self.rejected(usual) }
     }
 
     /// Whether the target accepted; `None` where nobody knows.

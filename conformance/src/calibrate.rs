@@ -14,7 +14,7 @@ use crate::connect::Door;
 use crate::report::Calibration;
 
 /// How long the target may take to answer for the first time.
-const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(8);
 
 /// Idle calls that are timed.
 const CALLS: usize = 20;

@@ -59,8 +59,13 @@ use tonic::codegen::{Service, StdError};
 
 use self::service::Served;
 use crate::connect::Door;
+use crate::families;
+use crate::means::Means;
+use crate::notices::Notices;
+use crate::outcome::Outcome;
 use crate::profile::{Profile, Timers};
 use crate::report::{OverallVerdict, Report, terminal};
+use crate::requirement::Capability;
 use crate::run::{Options, Subject, run, unjudged};
 use crate::select::Selection;
 
@@ -98,6 +103,7 @@ pub struct InProcess {
     serve: Box<dyn FnOnce(&Timers) -> Door + Send>,
     profile: Profile,
     options: Options,
+    notices: Option<Notices>,
 }
 
 impl InProcess {
@@ -133,7 +139,15 @@ impl InProcess {
             serve: Box::new(serve),
             profile: Profile::default(),
             options: Options::default(),
+            notices: None,
         }
+    }
+
+    /// Where the router's notifications arrive, if its gateway in this process
+    /// [posts](Notices::post) them there. By default the suite listens where the profile says.
+    #[must_use]
+    pub fn notices(self, notices: Notices) -> Self {
+        Self { notices: Some(notices), ..self }
     }
 
     /// What the suite is told of the router: its name, what it claims besides `core`, its timers.
@@ -166,21 +180,46 @@ impl InProcess {
 
     /// Judges it. Must be called within a tokio runtime with time enabled.
     ///
-    /// A router that does not answer at all has the verdict [`OverallVerdict::Unreachable`].
+    /// A router that does not answer at all has the verdict [`OverallVerdict::Unreachable`]. Where
+    /// the suite cannot listen for notifications as the profile says, what needs them is not
+    /// checked.
     pub async fn run(self) -> Report {
-        let Self { name, serve, profile, options } = self;
+        let Self { name, serve, profile, options, mut notices } = self;
+        let (mut listening, mut deaf) = (None, None);
+        // Tests of single requirements run side by side, and there is one address.
+        let wanted = families::requirements()
+            .any(|it| it.capability == Capability::Offline && options.selection.contains(it));
+        let wanted = wanted && profile.target.claims(Capability::Offline);
+        if let (None, Some(address), true) = (&notices, profile.notifications.listen, wanted) {
+            match Notices::listen(address).await {
+                Ok(listened) => (notices, listening) = (Some(listened.0), Some(listened.1)),
+                Err(error) => {
+                    deaf = Some(format!(
+                        "the suite cannot listen for notifications at {address}: {error}"
+                    ));
+                }
+            }
+        }
         let subject = Subject {
             name: profile.target.name.unwrap_or(name),
             reached_by: "in process".into(),
             door: serve(&profile.timers),
             timers: profile.timers,
             capabilities: profile.target.capabilities,
+            means: Means { notices, ..Means::default() },
         };
         let mut report = match run(&subject, &options, |_| {}).await {
             Ok(report) => report,
             Err(unfit) => unjudged(subject.told(), &options, &format!("the target {unfit}")),
         };
+        drop(listening);
         for requirement in &mut report.requirements {
+            if let Some(why) = &deaf
+                && requirement.outcome == Outcome::NotChecked
+                && requirement.detail.contains("notifications.listen")
+            {
+                requirement.detail.clone_from(why);
+            }
             // The command line knows no way to this router.
             if requirement.replay.is_some() {
                 let (id, seed) = (&requirement.id, options.seed);

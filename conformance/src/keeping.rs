@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::outcome::{Stop, Verdict};
+use crate::outcome::Stop;
 use crate::trial::Trial;
 
 /// The time in which the target must keep what was routed after its beginning.
@@ -28,14 +28,23 @@ impl Trial {
 
     /// Begins the time for messages that may be handed out on a stream.
     pub(crate) fn keeping_streamed(&self) -> Keeping {
-        let attempts = self.timers().max_retries.saturating_add(1);
-        let time = self.timers().ack_timeout().saturating_mul(attempts);
         let kept = self.keeping();
-        Keeping { time: kept.time.min(time / 4 * 3), ..kept }
+        Keeping { time: kept.time.min(self.timers().all_attempts() / 4 * 3), ..kept }
     }
 }
 
 impl Keeping {
+    /// The time in which both last.
+    pub(crate) fn of_both(one: &Self, other: &Self) -> Self {
+        let ends = |it: &Self| it.began + it.time;
+        if ends(one) < ends(other) { *one } else { *other }
+    }
+
+    /// Half of the time.
+    pub(crate) fn halved(self) -> Self {
+        Self { time: self.time / 2, ..self }
+    }
+
     /// Demands that the time is not over: asked after what was seen, before it is held against the
     /// target.
     ///
@@ -63,7 +72,7 @@ impl Keeping {
     ///
     /// # Errors
     /// What the verdict is, but inconclusive instead of a finding that comes too late.
-    pub(crate) fn judged(&self, verdict: Verdict) -> Verdict {
+    pub(crate) fn judged<T>(&self, verdict: Result<T, Stop>) -> Result<T, Stop> {
         if matches!(verdict, Err(Stop::Broken(_))) {
             self.lasts()?;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mpc_router_proto::v1::SessionEvent;
 use tokio::time::{Duration, Instant};
 
+use crate::ending::ENDING;
 use crate::feed::{Ending, Feed};
 use crate::outcome::Stop;
 use crate::party::Party;
@@ -12,10 +13,6 @@ use crate::trial::Trial;
 
 /// How long to wait for one event before the next is published.
 const BETWEEN_PROBES: Duration = Duration::from_millis(40);
-
-/// The types of event that end a session.
-const ENDING: [&str; 4] =
-    ["session_completed", "session_failed", "session_cancelled", "session_expired"];
 
 /// Opens an event stream, and publishes events of a session of its own until one arrives on it:
 /// a target may send its response headers with the first event only.

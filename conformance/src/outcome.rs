@@ -16,6 +16,20 @@ pub enum Stop {
     NotChecked(String),
 }
 
+/// The verdict on several parts of a check, which were made side by side: what is broken goes before
+/// what could not be seen.
+pub(crate) fn all_hold(parts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    let rank = |stop: &Stop| match stop {
+        Stop::Broken(_) => 0,
+        Stop::Inconclusive(_) => 1,
+        Stop::NotChecked(_) => 2,
+    };
+    match parts.into_iter().filter_map(Verdict::err).min_by_key(rank) {
+        None => Ok(()),
+        Some(stop) => Err(stop),
+    }
+}
+
 impl Stop {
     /// The target broke the requirement: `seen` instead of `accepted`.
     pub fn broken(seen: impl Into<String>, accepted: impl Into<String>) -> Self {

@@ -17,6 +17,9 @@ const QUIET: Duration = Duration::from_millis(250);
 /// How often the watch looks whether this process runs.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
+/// A tick that is late by less than this shows nothing.
+const LEAST_STALL: Duration = Duration::from_millis(20);
+
 /// The waits of one run, fitted to the machine by a [`Calibration`].
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -75,10 +78,15 @@ impl Wait {
         self.began.elapsed()
     }
 
+    /// For how long of it this process was kept from running.
+    pub fn lag(&self) -> Duration {
+        self.pace.lag.total().saturating_sub(self.lag_before)
+    }
+
     /// If this process was kept from running for so much of the wait that it cannot blame the
     /// target for what it did not see: for how long.
     pub fn stalled(&self) -> Option<Duration> {
-        let lag = self.pace.lag.total().saturating_sub(self.lag_before);
+        let lag = self.lag();
         (lag > self.elapsed() / 4).then_some(lag)
     }
 }
@@ -113,9 +121,11 @@ impl Lag {
     }
 }
 
-/// By how much the tick after `last` is late already.
+/// By how much the tick after `last` is late already. Every timer is late by a little: that is no
+/// stall, and must not become one by adding up.
 fn late(last: Instant) -> Duration {
-    last.elapsed().saturating_sub(WATCH_INTERVAL)
+    let late = last.elapsed().saturating_sub(WATCH_INTERVAL);
+    if late < LEAST_STALL { Duration::ZERO } else { late }
 }
 
 async fn watch(lag: Weak<Lag>) {
@@ -136,6 +146,9 @@ mod tests {
         tokio::time::advance(WATCH_INTERVAL).await;
         assert_eq!(lag.total(), Duration::ZERO);
         lag.tick();
+        tokio::time::advance(WATCH_INTERVAL + LEAST_STALL / 2).await;
+        lag.tick();
+        assert_eq!(lag.total(), Duration::ZERO, "timers are late by a little");
         let stall = Duration::from_secs(13);
         tokio::time::advance(WATCH_INTERVAL + stall).await;
         assert_eq!(lag.total(), stall);

@@ -1,12 +1,18 @@
 //! A party of a check: every RPC with a deadline, noted in the journal.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mpc_router_proto::v1::message_router_client::MessageRouterClient;
 use mpc_router_proto::v1::*;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
+use tonic_prost::ProstCodec;
 
 use crate::answer::{Answer, Fate, is_lost, words};
 use crate::brief::Brief;
@@ -19,6 +25,8 @@ use crate::trial::{Session, Trial, registration};
 pub struct Party {
     /// Its `party_id`.
     pub id: String,
+    /// What it was called when it was made: where the target can see who calls, it sees this.
+    calls_as: String,
     client: MessageRouterClient<Channel>,
     channel: Channel,
     trial: Trial,
@@ -48,16 +56,34 @@ impl Sent {
 
 impl Party {
     pub(crate) fn new(trial: Trial, id: String, channel: Channel) -> Self {
-        let limit = trial.timers().receive_limit();
-        let client = MessageRouterClient::new(channel.clone())
-            .max_decoding_message_size(limit)
-            .max_encoding_message_size(usize::MAX);
-        Self { id, client, channel, trial }
+        let client = client(&trial, &channel);
+        Self { calls_as: id.clone(), id, client, channel, trial }
+    }
+
+    /// The same, with a client of its connection.
+    fn renewed(self) -> Self {
+        Self { client: client(&self.trial, &self.channel), ..self }
     }
 
     /// The same party on a connection of its own.
     pub fn on_a_connection_of_its_own(&self) -> Self {
-        Self::new(self.trial.clone(), self.id.clone(), self.trial.door().connect())
+        Self { channel: self.trial.door_of(&self.calls_as).connect(), ..self.clone() }.renewed()
+    }
+
+    /// The same party on a connection that it shares; where the target can see who calls, on one of
+    /// its own whose streams are as narrow. Bytes.
+    pub(crate) fn on_shared(&self, shared: &Channel, window: u32) -> Self {
+        let channel = match self.trial.door().tells_who_calls() {
+            true => self.trial.door_of(&self.calls_as).connect_narrow_streams(window),
+            false => shared.clone(),
+        };
+        Self { channel, ..self.clone() }.renewed()
+    }
+
+    /// The same party on a connection whose other side may send only so much unread. Bytes.
+    pub(crate) fn on_a_narrow_connection(&self, window: u32) -> Self {
+        let channel = self.trial.door_of(&self.calls_as).connect_narrow(window);
+        Self { channel, ..self.clone() }.renewed()
     }
 
     /// Its connection, for calls that the generated client cannot make.
@@ -98,6 +124,33 @@ impl Party {
 
     /// RouteMessage.
     pub async fn route(&self, request: RouteMessageRequest) -> Answer<RouteMessageResponse> {
+        self.route_as(request, None, None).await
+    }
+
+    /// RouteMessage with a deadline that the target is told.
+    pub(crate) async fn route_within(
+        &self,
+        request: RouteMessageRequest,
+        time: Duration,
+    ) -> Answer<RouteMessageResponse> {
+        self.route_as(request, None, Some(time)).await
+    }
+
+    /// RouteMessage with a key that makes it safe to try again.
+    pub async fn route_keyed(
+        &self,
+        request: RouteMessageRequest,
+        key: &str,
+    ) -> Answer<RouteMessageResponse> {
+        self.route_as(request, Some(key), None).await
+    }
+
+    async fn route_as(
+        &self,
+        request: RouteMessageRequest,
+        key: Option<&str>,
+        time: Option<Duration>,
+    ) -> Answer<RouteMessageResponse> {
         let to = match request.to_parties.as_slice() {
             [] => "everybody".to_owned(),
             [one] => quote(one),
@@ -105,14 +158,56 @@ impl Party {
             several => several.iter().map(|id| quote(id)).collect::<Vec<_>>().join(", "),
         };
         let call = format!(
-            "RouteMessage({} to {to}, round {}, {} bytes)",
+            "RouteMessage({} to {to}, round {}, {} bytes{}{})",
             quote(&request.session_id),
             request.round_number,
+            request.payload.len(),
+            key.map(|key| format!(", key {key}")).unwrap_or_default(),
+            time.map(|time| format!(", deadline {} us", time.as_micros())).unwrap_or_default()
+        );
+        let mut request = tonic::Request::new(request);
+        if let Some(key) = key {
+            let key = key.parse().expect("the suite's keys are plain ASCII");
+            request.metadata_mut().insert("idempotency-key", key);
+        }
+        if let Some(time) = time {
+            request.set_timeout(time);
+        }
+        let mut client = self.client.clone();
+        let began = Instant::now();
+        let answer = self.call(call, async move { client.route_message(request).await }).await;
+        let answer = answer.declining(|it| (!it.success).then(String::new));
+        if let Fate::Accepted(accepted) = &answer.fate {
+            self.trial.remembering().accepted(&accepted.message_id, began);
+        }
+        answer
+    }
+
+    /// RouteMessage, of which the target gets nothing but the beginning until `rest` is done.
+    pub(crate) async fn route_held_back(
+        &self,
+        request: RouteMessageRequest,
+        rest: impl Future<Output = ()> + Send + 'static,
+    ) -> Answer<RouteMessageResponse> {
+        let call = format!(
+            "RouteMessage({}, {} bytes, the second half sent later)",
+            quote(&request.session_id),
             request.payload.len()
         );
-        let mut client = self.client.clone();
-        let answer = self.call(call, async move { client.route_message(request).await }).await;
-        answer.declining(|it| (!it.success).then(String::new))
+        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        let answer = self.call(call, async move {
+            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            let (sender, held_back) = mpsc::channel(1);
+            tokio::spawn(async move {
+                rest.await;
+                // Where the call has ended already, nobody waits for it.
+                let _ = sender.send(request).await;
+            });
+            let requests = tonic::Request::new(ReceiverStream::new(held_back));
+            let path = PathAndQuery::from_static("/mpc.router.v1.MessageRouter/RouteMessage");
+            client.client_streaming(requests, path, ProstCodec::default()).await
+        });
+        answer.await.declining(|it: &RouteMessageResponse| (!it.success).then(String::new))
     }
 
     /// What it would route in `session` to the parties given, or to everybody if there are none.
@@ -238,6 +333,7 @@ impl Party {
             quote(&request.message_id),
             request.success
         );
+        self.trial.remembering().may_end(&request.message_id);
         let mut client = self.client.clone();
         let answer =
             self.call(call, async move { client.acknowledge_message(request).await }).await;
@@ -278,9 +374,13 @@ impl Party {
     /// The status of a message, which must be known.
     ///
     /// # Errors
-    /// A finding if it is not.
+    /// A finding if it is not; inconclusive once the target may have forgotten it.
     pub async fn status(&self, sent: &Sent) -> Result<GetMessageStatusResponse, Stop> {
-        self.status_of(&sent.request.session_id, &sent.id).await.accepted()
+        let answer = self.status_of(&sent.request.session_id, &sent.id).await;
+        if answer.was_accepted() == Some(false) {
+            self.trial.remembering().lasts(&sent.id)?;
+        }
+        answer.accepted()
     }
 
     /// The entry of `recipient` in the status of a message, which must be there.
@@ -361,6 +461,12 @@ impl Party {
         });
         Answer { call, fate, trial: self.trial.clone() }
     }
+}
+
+fn client(trial: &Trial, channel: &Channel) -> MessageRouterClient<Channel> {
+    MessageRouterClient::new(channel.clone())
+        .max_decoding_message_size(trial.timers().receive_limit())
+        .max_encoding_message_size(usize::MAX)
 }
 
 impl<T> Answer<T> {

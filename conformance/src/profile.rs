@@ -1,10 +1,12 @@
 //! What the suite is told of a target: a TOML file, every key optional.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::COORDINATOR;
 use crate::requirement::Capability;
 
 /// What the suite is told of a target.
@@ -15,6 +17,40 @@ pub struct Profile {
     pub target: Description,
     /// Its own timers and limits.
     pub timers: Timers,
+    /// How callers show who they are.
+    pub tls: Option<TlsMaterial>,
+    /// Where it sends notifications.
+    pub notifications: Notifications,
+}
+
+/// Who the target's callers are, where it is reached over TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsMaterial {
+    /// The certificate of the authority that the target trusts, and that has certified it. PEM.
+    pub ca: PathBuf,
+    /// A folder with NAME.pem and NAME.key for each party, the common name of the certificate being
+    /// its `party_id`. If the authority's key is there, as ca.key, parties need none: the suite
+    /// makes theirs, under names of its own.
+    pub identities: PathBuf,
+    /// Who publishes session events.
+    #[serde(default = "coordinator")]
+    pub coordinator: String,
+    /// The name in the target's certificate, where it is not that of its address.
+    #[serde(default)]
+    pub server_name: Option<String>,
+}
+
+fn coordinator() -> String {
+    COORDINATOR.into()
+}
+
+/// Where a target sends the notifications by which it wakes parties.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notifications {
+    /// Where the suite is to listen for them: `IP:PORT`.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Where a target is and what it claims.
@@ -88,13 +124,6 @@ impl Timers {
         }
     }
 
-    /// Those that the built-in router is started with: short where a check waits for them, and long
-    /// where they would only make it give up what a slow machine has not looked at yet.
-    pub fn built_in() -> Self {
-        let (max_retries, message_ttl_ms) = (25, Self::default().message_ttl_ms);
-        Self { max_retries, message_ttl_ms, ..Self::short() }
-    }
-
     /// A party silent for longer is offline.
     pub fn heartbeat_timeout(&self) -> Duration {
         Duration::from_millis(self.heartbeat_timeout_ms)
@@ -103,6 +132,16 @@ impl Timers {
     /// A delivery not acknowledged for so long is sent again.
     pub fn ack_timeout(&self) -> Duration {
         Duration::from_millis(self.ack_timeout_ms)
+    }
+
+    /// A delivery outstanding for so long fails.
+    pub fn message_ttl(&self) -> Duration {
+        Duration::from_millis(self.message_ttl_ms)
+    }
+
+    /// From a delivery's first sending on a stream to its failure, if it is never acknowledged.
+    pub fn all_attempts(&self) -> Duration {
+        self.ack_timeout().saturating_mul(self.max_retries.saturating_add(1))
     }
 
     /// The gRPC receive limit that clients set: 4 MiB or, if that is more, the largest payload and
@@ -137,6 +176,24 @@ pub enum ProfileError {
 }
 
 impl Profile {
+    /// That of the built-in router. Its timers are short enough for the checks that wait for them,
+    /// and not so short that it gives up what a busy machine has not looked at yet.
+    pub fn built_in() -> Self {
+        let timers = Timers { max_retries: 12, message_ttl_ms: 12_000, ..Timers::short() };
+        let capabilities = vec![
+            Capability::Redelivery,
+            Capability::Expiry,
+            Capability::Offline,
+            Capability::Membership,
+            Capability::Wildcard,
+            Capability::EventReplay,
+            Capability::Flow,
+            Capability::Idempotency,
+        ];
+        let target = Description { capabilities, ..Description::default() };
+        Self { timers, target, ..Self::default() }
+    }
+
     /// Reads a profile.
     ///
     /// # Errors
@@ -193,6 +250,15 @@ mod tests {
         let profile =
             Profile::parse("[timers]\nack_timeout_ms = 400", Path::new("a.toml")).unwrap();
         assert_eq!(profile.timers, Timers { ack_timeout_ms: 400, ..Timers::default() });
+    }
+
+    #[test]
+    fn where_to_listen_is_an_address() {
+        let parse = |text| Profile::parse(text, Path::new("a.toml"));
+        let profile = parse("[notifications]\nlisten = \"127.0.0.1:18080\"").unwrap();
+        assert_eq!(profile.notifications.listen, Some(([127, 0, 0, 1], 18_080).into()));
+        let error = parse("\n[notifications]\nlisten = \"18080\"").unwrap_err().to_string();
+        assert!(error.starts_with("profile a.toml, line 3: invalid socket address"), "{error}");
     }
 
     #[test]

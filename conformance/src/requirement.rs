@@ -128,9 +128,17 @@ pub struct Requirement {
     pub how: &'static str,
     /// The check. `None` while this version of the suite has none.
     pub check: Option<Check>,
+    /// Whether no other check may run meanwhile: it stops the target, or takes all that it has.
+    pub alone: bool,
 }
 
 impl Requirement {
+    /// The same, with a check that stops the target, or takes all that it has: no other one may run
+    /// meanwhile.
+    pub(crate) const fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
     /// The part of the identifier before the dash.
     pub fn family(&self) -> &'static str {
         self.id.split_once('-').map_or(self.id, |(family, _)| family)
@@ -162,7 +170,7 @@ pub(crate) const fn must(
     check: Check,
 ) -> Requirement {
     let (level, capability) = (Level::Must, Capability::Core);
-    Requirement { id, level, capability, says, how, check: Some(check) }
+    Requirement { id, level, capability, says, how, check: Some(check), alone: false }
 }
 
 /// A SHOULD of the capability `core`.
@@ -173,15 +181,28 @@ pub(crate) const fn should(
     check: Check,
 ) -> Requirement {
     let (level, capability) = (Level::Should, Capability::Core);
-    Requirement { id, level, capability, says, how, check: Some(check) }
+    Requirement { id, level, capability, says, how, check: Some(check), alone: false }
 }
 
-/// A requirement that this version of the suite states but does not check.
-pub(crate) const fn unchecked(
-    id: &'static str,
-    level: Level,
+/// A MUST of those who claim this capability.
+pub(crate) const fn must_of(
     capability: Capability,
+    id: &'static str,
     says: &'static str,
+    how: &'static str,
+    check: Check,
 ) -> Requirement {
-    Requirement { id, level, capability, says, how: "", check: None }
+    Requirement { id, level: Level::Must, capability, says, how, check: Some(check), alone: false }
+}
+
+/// A SHOULD of those who claim this capability.
+pub(crate) const fn should_of(
+    capability: Capability,
+    id: &'static str,
+    says: &'static str,
+    how: &'static str,
+    check: Check,
+) -> Requirement {
+    let level = Level::Should;
+    Requirement { id, level, capability, says, how, check: Some(check), alone: false }
 }

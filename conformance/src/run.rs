@@ -1,17 +1,21 @@
 //! Runs the checks of a selection side by side, and sums up what they found.
 
-use std::collections::BTreeMap;
+mod asking;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::calibrate::{Unfit, answers, calibrate};
+use self::asking::{gone, is_silent, registered};
+use crate::calibrate::{Unfit, calibrate};
 use crate::clock::Clock;
 use crate::connect::Door;
 use crate::families;
+use crate::means::Means;
 use crate::outcome::{Finding, Outcome, Stop, Verdict};
 use crate::pace::Pace;
 use crate::profile::Timers;
@@ -19,6 +23,7 @@ use crate::report::{
     Calibration, Counts, FORMAT, OverallVerdict, Report, RequirementReport, TargetReport,
 };
 use crate::requirement::{Capability, Check, Level, Requirement};
+use crate::requirement_set;
 use crate::select::Selection;
 use crate::trial::{Ground, Trial};
 
@@ -42,11 +47,11 @@ const TIMERS_A_CHECK: u32 = 6;
 /// Warnings of one check that its finding tells in full.
 const WARNINGS_TOLD: usize = 4;
 
-/// How often the run looks whether the target is still there.
-const PULSE: Duration = Duration::from_secs(1);
+/// Why something was not checked after a run had ended at the first failure.
+pub(crate) const ENDED_EARLY: &str = "the run ended at the first failure";
 
-/// So many looks in a row must fail before the target counts as gone.
-const PULSES_MISSED: u32 = 3;
+/// A requirement that is to be checked, and its place in the report.
+type Due = (usize, &'static Requirement, Check);
 
 /// What is judged.
 #[derive(Clone, Debug)]
@@ -61,6 +66,8 @@ pub struct Subject {
     pub timers: Timers,
     /// What it claims besides `core`.
     pub capabilities: Vec<Capability>,
+    /// What the suite has of it besides the way to it.
+    pub means: Means,
 }
 
 impl Subject {
@@ -84,6 +91,10 @@ pub struct Options {
     pub selection: Selection,
     /// The longest of the target's timers that is waited for.
     pub timer_limit: Duration,
+    /// Whether the run ends at the first MUST that is broken.
+    pub fail_fast: bool,
+    /// The requirements that are known to be broken: the run goes on after them.
+    pub known: BTreeSet<String>,
     /// The command that reports give to run one check again, without the check's name.
     pub replay: String,
     /// What time it is when the run begins, for runs that are to be the same every time; without
@@ -97,9 +108,24 @@ impl Default for Options {
             seed: 0,
             selection: Selection::default(),
             timer_limit: Duration::from_secs(60),
+            fail_fast: false,
+            known: BTreeSet::new(),
             replay: "mpc-conformance run".into(),
             begins_at: None,
         }
+    }
+}
+
+impl Options {
+    /// Whether the run ends with this.
+    pub(crate) fn end_with(&self, report: &RequirementReport) -> bool {
+        let is_new = report.outcome == Outcome::Failed && !self.known.contains(&report.id);
+        self.fail_fast && is_new
+    }
+
+    /// Whether a run with this report ended early, and no other one is to follow.
+    pub(crate) fn end_with_any(&self, report: &Report) -> bool {
+        report.requirements.iter().any(|it| self.end_with(it))
     }
 }
 
@@ -126,9 +152,14 @@ pub async fn run(
     let began = Instant::now();
     let started_at_ms = clock.now_ms();
     let calibration = calibrate(&subject.door).await?;
+    if subject.door.has_certain_names() {
+        subject.door.takes_names(&registered(&subject.door).await?);
+    }
     let ground = Ground {
         door: subject.door.clone(),
         timers: subject.timers,
+        capabilities: subject.capabilities.clone(),
+        means: subject.means.clone(),
         timer_limit: options.timer_limit,
         pace: Pace::new(&calibration),
         clock,
@@ -156,10 +187,9 @@ pub async fn run(
     let checked: Vec<_> = due.iter().map(|it| it.1).collect();
     tell(Progress::Began(&calibration, &checked));
 
-    let mut checks = JoinSet::new();
     let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut unfinished: BTreeMap<_, _> = due.iter().map(|it| (it.0, it.1)).collect();
-    for (place, requirement, check) in due {
+    let begin = |checks: &mut JoinSet<_>, (place, requirement, check): Due| {
         let (ground, places) = (ground.clone(), places.clone());
         let replay =
             format!("{} --only {} --seed {}", options.replay, requirement.id, options.seed);
@@ -167,34 +197,71 @@ pub async fn run(
             let _place = places.acquire().await.expect("nobody closes it");
             (place, examine(&ground, requirement, check, replay).await)
         });
-    }
+    };
+    // Whether the run ends with this.
+    let mut note = |ended: Result<(usize, RequirementReport), JoinError>| {
+        // What failed by itself stays unfinished, and is reported below.
+        let Ok((place, report)) = ended else { return false };
+        let is_last = options.end_with(&report);
+        tell(Progress::Ended(&report));
+        unfinished.remove(&place);
+        reports.insert(place, report);
+        is_last
+    };
+
+    let (alone, mut together): (Vec<_>, Vec<_>) = due.into_iter().partition(|it| it.1.alone);
+    // What waits longest begins first.
+    together.sort_by_key(|it| it.1.capability != Capability::Expiry);
+    let mut checks = JoinSet::new();
+    together.into_iter().for_each(|it| begin(&mut checks, it));
     let mut gone = std::pin::pin!(gone(&subject.door));
+    let mut is_over = false;
     let mut lost = loop {
         tokio::select! {
             biased;
             ended = checks.join_next() => match ended {
                 None => break false,
-                Some(Ok((place, report))) => {
-                    tell(Progress::Ended(&report));
-                    unfinished.remove(&place);
-                    reports.insert(place, report);
-                }
-                // What it was about stays unfinished, and is reported below.
-                Some(Err(_)) => {}
+                Some(ended) => is_over = note(ended),
             },
             () = &mut gone => break true,
         }
+        if is_over {
+            break false;
+        }
     };
+    // What has ended meanwhile is judged, too.
+    while let Some(ended) = checks.try_join_next() {
+        note(ended);
+    }
     checks.shutdown().await;
+    for check in alone {
+        if lost || is_over {
+            break;
+        }
+        begin(&mut checks, check);
+        while let Some(ended) = checks.join_next().await {
+            is_over = note(ended);
+        }
+        // Also where the check itself failed.
+        if let Some(power) = &subject.means.power {
+            // Why it does not is told by `trouble`.
+            let _ = power.comes_back().await;
+        }
+        lost = trouble(subject).is_some() || is_silent(&subject.door).await;
+    }
     // Where every connection is refused, the checks are over before the target has missed enough
     // pulses.
     if !lost && reports.values().any(|it| it.outcome == Outcome::Inconclusive) {
         lost = is_silent(&subject.door).await;
     }
     for (place, requirement) in unfinished {
-        let why =
-            if lost { "the target died" } else { "the check itself failed: a bug of the suite" };
-        reports.insert(place, blank(requirement, Outcome::Inconclusive, why.into()));
+        let (outcome, why) = match trouble(subject) {
+            Some(trouble) => (Outcome::Inconclusive, trouble),
+            None if lost => (Outcome::Inconclusive, "the target died".into()),
+            None if is_over => (Outcome::NotChecked, ENDED_EARLY.into()),
+            None => (Outcome::Inconclusive, "the check itself failed: a bug of the suite".into()),
+        };
+        reports.insert(place, blank(requirement, outcome, why));
     }
 
     let report = whole(subject.told(), options, reports.into_values().collect());
@@ -202,7 +269,13 @@ pub async fn run(
         started_at_ms,
         duration_ms: millis(began.elapsed()),
         calibration: Some(calibration),
-        verdict: if lost { OverallVerdict::Unreachable } else { report.verdict },
+        verdict: match lost {
+            // That it does not start again is what was found.
+            true if trouble(subject).is_none() || report.counts.failed == 0 => {
+                OverallVerdict::Unreachable
+            }
+            _ => report.verdict,
+        },
         ..report
     })
 }
@@ -229,7 +302,10 @@ fn whole(target: TargetReport, options: &Options, requirements: Vec<RequirementR
         verdict: verdict(&counts),
         counts,
         requirements,
+        requirement_set: Some(requirement_set::digest().into()),
         ceremony: None,
+        repeats: None,
+        baseline: None,
     }
 }
 
@@ -243,27 +319,12 @@ fn verdict(counts: &Counts) -> OverallVerdict {
     }
 }
 
-/// Returns when the target cannot be reached any more.
-async fn gone(door: &Door) {
-    loop {
-        tokio::time::sleep(PULSE).await;
-        if is_silent(door).await {
-            return;
-        }
-    }
-}
-
-/// Whether the target, asked as often as it may miss a pulse, answers never.
-async fn is_silent(door: &Door) -> bool {
-    for pulse in 0..PULSES_MISSED {
-        if pulse > 0 {
-            tokio::time::sleep(PULSE).await;
-        }
-        if answers(door).await {
-            return false;
-        }
-    }
-    true
+/// Why the target is not there any more, if a check has stopped it and it did not start again.
+fn trouble(subject: &Subject) -> Option<String> {
+    let trouble = subject.means.power.as_ref()?.trouble()?;
+    // Without what it printed: every requirement would tell it again.
+    let trouble = trouble.lines().next().unwrap_or_default().trim_end_matches(':');
+    Some(format!("the target could not be started again: {trouble}"))
 }
 
 /// Runs one check, again if there was no verdict.
@@ -279,7 +340,15 @@ async fn examine(
     let (trial, verdict) = loop {
         let trial = Trial::new(ground, requirement.id, attempt);
         attempt += 1;
-        match tokio::time::timeout(limit, check(trial.clone())).await {
+        let ended = tokio::time::timeout(limit, check(trial.clone())).await;
+        if requirement.alone
+            && let Some(power) = &ground.means.power
+            && power.comes_back().await.is_err()
+        {
+            // The run tells why, and ends here.
+            attempt = ATTEMPTS;
+        }
+        match ended {
             Ok(Err(Stop::Inconclusive(_))) if attempt < ATTEMPTS => {
                 tokio::time::sleep(BETWEEN_ATTEMPTS).await;
             }
@@ -290,6 +359,10 @@ async fn examine(
                 break (trial, Err(Stop::Inconclusive(why)));
             }
         }
+    };
+    let verdict = match trial.lacking() {
+        Some(why) => Err(Stop::NotChecked(why.to_string())),
+        None => verdict,
     };
     let mut report = summed_up(requirement, verdict, trial.warnings());
     report.duration_ms = millis(began.elapsed());
@@ -304,7 +377,12 @@ async fn examine(
 
 /// How long a check may take: one that waits for long timers takes several times as long as these.
 fn check_limit(ground: &Ground) -> Duration {
-    let timer = ground.timers.heartbeat_timeout().max(ground.timers.ack_timeout());
+    let timers = [
+        ground.timers.heartbeat_timeout(),
+        ground.timers.all_attempts(),
+        ground.timers.message_ttl(),
+    ];
+    let timer = timers.into_iter().max().unwrap_or_default();
     let waited = timer.min(ground.timer_limit).saturating_mul(TIMERS_A_CHECK);
     CHECK_LIMIT.saturating_add(waited)
 }
@@ -352,6 +430,7 @@ fn blank(requirement: &Requirement, outcome: Outcome, detail: String) -> Require
         level: requirement.level,
         capability: requirement.capability,
         outcome,
+        known: false,
         detail,
         says: requirement.says.into(),
         duration_ms: 0,
@@ -367,23 +446,4 @@ fn millis(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_that_checked_nothing_is_no_conformance() {
-        let mut counts = Counts { not_applicable: 9, ..Counts::default() };
-        assert_eq!(verdict(&counts), OverallVerdict::Incomplete);
-        counts.warned = 1;
-        assert_eq!(verdict(&counts), OverallVerdict::Conformant);
-    }
-
-    #[test]
-    fn all_warnings_of_a_check_are_told() {
-        let warning = |seen: &str| Finding { seen: seen.into(), accepted: "NOT_FOUND".into() };
-        let few = together(&[warning("a"), warning("b"), warning("a")]);
-        assert_eq!((few.seen.as_str(), few.accepted.as_str()), ("a; b", "NOT_FOUND"));
-        let many: Vec<_> = (0..7).map(|number| warning(&number.to_string())).collect();
-        assert_eq!(together(&many).seen, "0; 1; 2; 3; and 3 more");
-    }
-}
+mod tests;

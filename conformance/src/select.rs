@@ -56,6 +56,12 @@ impl Selection {
         Self::new(&[id.to_owned()], &[], &[])
     }
 
+    /// Exactly these.
+    pub(crate) fn exactly(requirements: &[&Requirement]) -> Self {
+        let only = requirements.iter().map(|it| Pattern(it.id.into())).collect();
+        Self { only, ..Self::default() }
+    }
+
     /// Whether the run is about this requirement.
     pub fn contains(&self, requirement: &Requirement) -> bool {
         (self.only.is_empty() || self.only.iter().any(|it| it.matches(requirement.id)))

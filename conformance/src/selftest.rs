@@ -3,20 +3,23 @@
 //! Everything runs in memory and on virtual time, each trial on a runtime of its own: waiting costs
 //! nothing, and the same trial always goes the same way.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::connect::Door;
 use crate::families;
+use crate::means::Means;
+use crate::notices::Notices;
 use crate::outcome::Outcome;
+use crate::power::Power;
 use crate::profile::Timers;
 use crate::report::{Report, RequirementReport};
-use crate::requirement::{Capability, Level};
+use crate::requirement::{Capability, Level, Requirement};
 use crate::run::{Options, Subject, run};
 use crate::select::Selection;
-use crate::specimen::{Fault, Settings, Specimen, Twist, Variant};
+use crate::specimen::{Fault, Machine, Settings, Specimen, Twist, Variant};
 
 /// What time it is when a trial begins, as Unix time: the first day of 2026.
 const BEGIN: Duration = Duration::from_secs(1_767_225_600);
@@ -75,17 +78,31 @@ pub fn try_fault(fault: Fault, whole: bool) -> FaultTrial {
     FaultTrial { fault, killer, also }
 }
 
-/// Runs everything that the specimen claims on a legal variant of it.
-pub fn try_variants(variants: &[Variant]) -> VariantTrial {
+/// Runs what is selected, of what the specimen claims, on a legal variant of it. Each family whose
+/// checks run alone has a specimen of its own: one that restarts reads all of its log.
+pub fn try_variants(variants: &[Variant], selection: &Selection) -> VariantTrial {
     let legal_warning = |it: &RequirementReport| {
         it.outcome == Outcome::Warned
             && variants.iter().any(|variant| variant.warns().contains(&it.id.as_str()))
     };
-    let report = judge(variants.iter().copied().collect(), Selection::default());
-    let alarms = report.requirements.into_iter().filter(|it| {
+    let reports = parts(selection).into_iter().map(|part| {
+        let twist: Twist = variants.iter().copied().collect();
+        judge(twist, part)
+    });
+    let alarms = reports.flat_map(|it| it.requirements).filter(|it| {
         !matches!(it.outcome, Outcome::Passed | Outcome::NotApplicable) && !legal_warning(it)
     });
     VariantTrial { variants: variants.to_vec(), alarms: alarms.collect() }
+}
+
+/// The selection in parts: what runs side by side, and each family of which something runs alone.
+fn parts(selection: &Selection) -> Vec<Selection> {
+    let mut parts: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
+    for requirement in families::requirements().filter(|it| selection.contains(it)) {
+        let part = if requirement.alone { requirement.family() } else { "" };
+        parts.entry(part).or_default().push(requirement);
+    }
+    parts.values().map(|part| Selection::exactly(part)).collect()
 }
 
 /// The faults that a check can be tried against: those of requirements that have one.
@@ -106,12 +123,19 @@ pub fn without_a_fault() -> Vec<&'static str> {
 
 /// Judges a specimen, on virtual time.
 fn judge(twist: Twist, selection: Selection) -> Report {
+    judge_with(twist, Options { selection, ..Options::default() })
+}
+
+/// Judges a specimen so, on virtual time.
+pub(crate) fn judge_with(twist: Twist, options: Options) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without threads needs nothing of the system");
     runtime.block_on(async {
+        // Who asks who calls has a connection for each party, which takes its time.
+        let secure = asks_who_calls(&twist, &options.selection);
         let timers = Timers::short();
         let settings = Settings {
             heartbeat_timeout: timers.heartbeat_timeout(),
@@ -120,6 +144,7 @@ fn judge(twist: Twist, selection: Selection) -> Report {
             message_ttl: Duration::from_millis(timers.message_ttl_ms),
             max_payload: usize::try_from(timers.max_payload_bytes).expect("a small number"),
             seed: 0,
+            secure,
         };
         let begin = SystemTime::UNIX_EPOCH + BEGIN;
         let lacking: Vec<_> = Variant::ALL
@@ -127,30 +152,49 @@ fn judge(twist: Twist, selection: Selection) -> Report {
             .filter(|variant| twist.is(**variant))
             .flat_map(|variant| variant.lacks())
             .collect();
+        let notices = Notices::default();
+        let machine = Machine::at(begin, settings, twist, notices.clone());
+        let means = Means {
+            printed: Some(machine.printed()),
+            notices: Some(notices),
+            power: Some(Power::new(machine.clone())),
+        };
         let subject = Subject {
             name: "specimen".into(),
             reached_by: "in process".into(),
-            door: Door::memory(Specimen::at(begin, settings, twist).into_service()),
+            door: machine.door(),
             timers,
-            capabilities: CLAIMED
+            capabilities: Capability::ALL
                 .into_iter()
+                .filter(|it| match it {
+                    Capability::Secure => secure,
+                    it => Specimen::CAPABILITIES.contains(&it.name()),
+                })
                 .filter(|it| !lacking.iter().any(|lacks| **lacks == it.name()))
                 .collect(),
+            means,
         };
-        let options = Options { selection, begins_at: Some(begin), ..Options::default() };
+        let options = Options { begins_at: Some(begin), ..options };
         run(&subject, &options, |_| {}).await.expect("a specimen answers")
     })
 }
 
-/// What the specimen claims besides `core`, of what the suite has checks for.
-const CLAIMED: [Capability; 0] = [];
+/// Whether a specimen is to know its callers: where something of that is planted or selected.
+fn asks_who_calls(twist: &Twist, selection: &Selection) -> bool {
+    let is_secure = |it: &Requirement| it.capability == Capability::Secure;
+    let mut planted = Fault::ALL.iter().filter(|fault| twist.has(**fault));
+    let mut selected = families::requirements().filter(|it| selection.contains(it));
+    twist.is(Variant::AsksWhoCalls)
+        || planted.any(|fault| families::find(fault.kills()).is_some_and(is_secure))
+        || selected.all(is_secure)
+}
 
 /// Does `work` on each of `items` on as many threads as the machine has cores, and tells each
-/// result as it comes.
+/// result as it comes, with how long it took.
 pub fn on_all_cores<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
-    tell: impl FnMut(&R) + Send,
+    tell: impl FnMut(&R, Duration) + Send,
 ) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
@@ -159,9 +203,10 @@ pub fn on_all_cores<T: Sync, R: Send>(
         for _ in 0..cores.min(items.len()) {
             scope.spawn(|| {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let began = Instant::now();
                     let result = work(item);
                     let mut done = done.lock().expect("telling does not panic");
-                    (done.0)(&result);
+                    (done.0)(&result, began.elapsed());
                     done.1.push(result);
                 }
             });
@@ -178,7 +223,7 @@ mod tests {
     fn every_fault_of_registration_is_found() {
         let faults: Vec<_> =
             faults_with_a_check().filter(|it| it.kills().starts_with("REG-")).collect();
-        let trials = on_all_cores(&faults, |fault| try_fault(*fault, false), |_| {});
+        let trials = on_all_cores(&faults, |fault| try_fault(*fault, false), |_, _| {});
         let complaint = |it: &FaultTrial| Some(format!("{}: {}", it.fault, it.survives()?));
         assert_eq!(trials.iter().filter_map(complaint).collect::<Vec<_>>(), [""; 0]);
         assert!(trials.len() > 8, "there are faults of registration");
@@ -197,6 +242,16 @@ mod tests {
     #[test]
     fn every_check_has_a_fault_that_tests_it() {
         assert_eq!(without_a_fault(), [""; 0]);
+    }
+
+    #[test]
+    fn the_parts_of_a_selection_are_all_of_it() {
+        let of = |it: &Selection| {
+            families::requirements().filter(|requirement| it.contains(requirement)).count()
+        };
+        let parts = parts(&Selection::default());
+        assert!(parts.len() > 2, "some families run alone");
+        assert_eq!(parts.iter().map(of).sum::<usize>(), families::requirements().count());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One check's own world on a target: its parties, its sessions, its evidence.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,11 +14,18 @@ use tonic::transport::Channel;
 
 use crate::clock::Clock;
 use crate::connect::{Cut, Door};
+use crate::identity::{NoIdentity, Shown};
 use crate::journal::Journal;
+use crate::means::Means;
+use crate::notices::Notices;
 use crate::outcome::{Finding, Stop};
 use crate::pace::{Pace, Wait};
 use crate::party::Party;
+use crate::power::Power;
+use crate::printed::Printed;
 use crate::profile::Timers;
+use crate::remembering::Remembering;
+use crate::requirement::Capability;
 
 /// A target that takes longer than this for an idle call cannot be blamed for being late.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -29,6 +37,10 @@ pub struct Ground {
     pub door: Door,
     /// What the target's timers and limits are.
     pub timers: Timers,
+    /// What the target claims besides `core`.
+    pub capabilities: Vec<Capability>,
+    /// What the suite has of it besides the way to it.
+    pub means: Means,
     /// The longest of the target's timers that this run waits for.
     pub timer_limit: Duration,
     /// How long to wait.
@@ -50,9 +62,15 @@ struct World {
     ground: Ground,
     tag: String,
     journal: Journal,
+    remembering: Remembering,
     warnings: Mutex<Vec<Finding>>,
     unnamed: AtomicU32,
+    /// Of all parties, where the target cannot see who calls.
     channel: Channel,
+    /// The names of parties, by label, where only certain names have certificates.
+    named: Mutex<BTreeMap<String, String>>,
+    /// Why a party could not call.
+    lacking: Mutex<Option<NoIdentity>>,
 }
 
 /// A session that was announced.
@@ -71,9 +89,12 @@ impl Trial {
             ground: ground.clone(),
             tag: format!("{}-{short}{again}", ground.run),
             journal: Journal::new(),
+            remembering: Remembering::new(&ground.timers),
             warnings: Mutex::default(),
             unnamed: AtomicU32::new(0),
             channel: ground.door.connect(),
+            named: Mutex::default(),
+            lacking: Mutex::default(),
         }))
     }
 
@@ -84,7 +105,73 @@ impl Trial {
 
     /// A party under a name of its own that has not registered.
     pub fn stranger(&self, label: &str) -> Party {
-        Party::new(self.clone(), self.name(label), self.0.channel.clone())
+        let id = self.party_name(label);
+        let channel = self.connection_of(&id);
+        Party::new(self.clone(), id, channel)
+    }
+
+    /// A party of this name that shows something else of itself when it connects, or nothing.
+    ///
+    /// # Errors
+    /// If it has no such certificate.
+    pub(crate) fn showing(&self, id: &str, shown: Shown) -> Result<Party, NoIdentity> {
+        let channel = self.door().showing(shown)?.connect();
+        Ok(Party::new(self.clone(), id.into(), channel))
+    }
+
+    /// The same on this connection, where parties can share one.
+    pub(crate) fn stranger_on(&self, label: &str, shared: &Channel) -> Party {
+        match self.door().tells_who_calls() {
+            true => self.stranger(label),
+            false => Party::new(self.clone(), self.party_name(label), shared.clone()),
+        }
+    }
+
+    /// The name of a party: one that nobody else on the target has.
+    fn party_name(&self, label: &str) -> String {
+        let mut named = self.0.named.lock().expect("nobody panics with it");
+        if let Some(name) = named.get(label) {
+            return name.clone();
+        }
+        match self.0.ground.door.next_name() {
+            None => self.name(label),
+            Some(Ok(name)) => {
+                named.insert(label.into(), name.clone());
+                name
+            }
+            Some(Err(why)) => {
+                self.lacks(why);
+                self.name(label)
+            }
+        }
+    }
+
+    /// The connection that a party has if it needs none of its own: where the target can see who
+    /// calls, each has one.
+    fn connection_of(&self, party: &str) -> Channel {
+        match self.door().tells_who_calls() {
+            true => self.door_of(party).connect(),
+            false => self.0.channel.clone(),
+        }
+    }
+
+    /// The way to the target for this party.
+    pub fn door_of(&self, party: &str) -> Door {
+        self.0.ground.door.named(party).unwrap_or_else(|why| {
+            self.lacks(why);
+            // What it has to say is not listened to any more.
+            self.door().clone()
+        })
+    }
+
+    /// Notes that a party cannot call, so that the check says nothing.
+    fn lacks(&self, why: NoIdentity) {
+        self.0.lacking.lock().expect("nobody panics with it").get_or_insert(why);
+    }
+
+    /// Why the check says nothing, if a party could not call.
+    pub(crate) fn lacking(&self) -> Option<NoIdentity> {
+        self.0.lacking.lock().expect("nobody panics with it").clone()
     }
 
     /// A registered party.
@@ -134,15 +221,17 @@ impl Trial {
     /// # Errors
     /// If it could not be registered.
     pub async fn party_cuttable(&self, label: &str) -> Result<(Party, Cut), Stop> {
-        let (channel, cut) = self.0.ground.door.connect_cuttable();
-        let party = Party::new(self.clone(), self.name(label), channel);
+        let id = self.party_name(label);
+        let (channel, cut) = self.door_of(&id).connect_cuttable();
+        let party = Party::new(self.clone(), id, channel);
         party.register("persistent").await.prepared()?;
         Ok((party, cut))
     }
 
     /// The party that publishes session events.
     pub fn coordinator(&self) -> Party {
-        Party::new(self.clone(), "coordinator".into(), self.0.channel.clone())
+        // The door is the coordinator's.
+        Party::new(self.clone(), self.door().coordinator().into(), self.0.channel.clone())
     }
 
     /// Announces a session with these members.
@@ -190,6 +279,11 @@ impl Trial {
         &self.0.ground.timers
     }
 
+    /// Whether the target claims this.
+    pub fn claims(&self, capability: Capability) -> bool {
+        capability == Capability::Core || self.0.ground.capabilities.contains(&capability)
+    }
+
     /// The waits of this run.
     pub fn pace(&self) -> &Pace {
         &self.0.ground.pace
@@ -200,9 +294,49 @@ impl Trial {
         &self.0.ground.door
     }
 
+    /// Where the target's notifications arrive.
+    ///
+    /// # Errors
+    /// Not checked, if it was not set up to send them to the suite.
+    pub(crate) fn notices(&self) -> Result<&Notices, Stop> {
+        self.0.ground.means.notices.as_ref().ok_or_else(|| {
+            Stop::NotChecked(
+                "the suite does not know where the target sends its notifications: choose an \
+                 address, set the target up to POST them there, and tell it in the profile as \
+                 notifications.listen; in a command that the suite starts, {notify} stands for it"
+                    .into(),
+            )
+        })
+    }
+
     /// The suite's clock.
     pub fn clock(&self) -> &Clock {
         &self.0.ground.clock
+    }
+
+    /// What the target prints, where the suite sees that.
+    pub(crate) fn printed(&self) -> Option<&Printed> {
+        self.0.ground.means.printed.as_ref()
+    }
+
+    /// Means to stop, kill and start the target.
+    ///
+    /// # Errors
+    /// Not checked, if the suite has none.
+    pub fn power(&self) -> Result<Power, Stop> {
+        self.0.ground.means.power.clone().ok_or_else(|| {
+            Stop::NotChecked(
+                "it takes a target that the suite can stop, kill and start again: name its command \
+                 by exec: or by target.start in the profile, with {data} where it takes the folder \
+                 of its store, or with that folder as target.data"
+                    .into(),
+            )
+        })
+    }
+
+    /// What became of which messages the target must know.
+    pub(crate) fn remembering(&self) -> &Remembering {
+        &self.0.remembering
     }
 
     /// What was called so far.
@@ -255,9 +389,10 @@ impl Trial {
         let limit = self.0.ground.timer_limit;
         if timer > limit {
             return Err(Stop::NotChecked(format!(
-                "{name} is {} s, and this run waits for timers of at most {} s (--timer-limit)",
-                timer.as_secs_f64(),
-                limit.as_secs_f64()
+                "{name} is {}, and this run waits for timers of at most {}: give the target a \
+                 shorter one and tell it in the profile, or raise --timer-limit",
+                span(timer),
+                span(limit)
             )));
         }
         Ok(())
@@ -331,6 +466,14 @@ impl Trial {
             Ok(_) if began.elapsed() > PROBE_LIMIT => Some("an idle call took too long".into()),
             Ok(_) => None,
         }
+    }
+}
+
+/// A time in words.
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds > 0 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        _ => format!("{} s", time.as_secs_f64()),
     }
 }
 

@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_is_rung_once_at_the_first_time_asked_for() {
-        let clock = Arc::new(Clock::start());
+        let clock = Arc::new(Clock::start(Millis(0)));
         let start = clock.now().0;
         let alarms = Arc::new(Alarms::new(clock));
         let [early, late] = [Arc::new(Counter::default()), Arc::new(Counter::default())];
@@ -180,7 +180,7 @@ mod tests {
         let counter = Arc::new(Counter::default());
         let (first, second) = (runtime(), runtime());
         let alarms = first.block_on(async {
-            let alarms = Arc::new(Alarms::new(Arc::new(Clock::start())));
+            let alarms = Arc::new(Alarms::new(Arc::new(Clock::start(Millis(0)))));
             let late = Millis(alarms.clock.now().0 + 60_000);
             alarms.set(&mut None, Some(late), || Arc::downgrade(&counter));
             pass(1).await;
@@ -196,7 +196,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_task_ends_with_them() {
-        let alarms = Arc::new(Alarms::<Counter>::new(Arc::new(Clock::start())));
+        let alarms = Arc::new(Alarms::<Counter>::new(Arc::new(Clock::start(Millis(0)))));
         let counter = Arc::new(Counter::default());
         let in_a_year = Millis(alarms.clock.now().0 + 31_536_000_000);
         alarms.set(&mut None, Some(in_a_year), || Arc::downgrade(&counter));

@@ -8,23 +8,26 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 use mpc_router_core::{
-    Announcement, Budget, Content, EventEffect, EventKind, EventStreamError, Events, Millis,
-    PartyId, SessionId, StreamId,
+    Announcement, Budget, EventEffect, EventKind, EventStreamError, Events, Millis, PartyId,
+    SessionId, StreamId,
 };
 use tonic::Status;
 
+use crate::metrics::{Metrics, Open, StreamKind};
+use crate::sessions::StreamSlot;
 use crate::{limits, wire};
 
 /// All event streams. They share one lock, since events are few.
 #[derive(Debug)]
 pub(crate) struct EventStreams {
     stopping: Arc<AtomicBool>,
+    metrics: Metrics,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    events: Events,
+    events: Events<wire::EventCopies>,
     /// The open streams, and whom to wake when there is something on one.
     sleepers: BTreeMap<StreamId, Option<Waker>>,
     next_stream: u64,
@@ -40,10 +43,10 @@ pub(crate) enum EventsEnd {
 }
 
 impl EventStreams {
-    pub(crate) fn new(stopping: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(stopping: Arc<AtomicBool>, metrics: Metrics) -> Self {
         let events = Events::new(limits::EVENT_BACKLOG);
         let state = State { events, sleepers: BTreeMap::new(), next_stream: 1 };
-        Self { stopping, state: Mutex::new(state) }
+        Self { stopping, metrics, state: Mutex::new(state) }
     }
 
     /// Brings an event to those who listen. Returns to how many parties.
@@ -54,13 +57,18 @@ impl EventStreams {
         announcement: &Arc<Announcement>,
         until: Option<Millis>,
     ) -> usize {
+        let event = Arc::new(wire::EventCopies::of(announcement));
         let mut state = self.lock();
-        let reached =
-            state.events.handle_publish(now, session, announcement, until, wire::event_for);
+        let reached = state.events.handle_publish(now, session, &event, until);
         let awakened = state.perform();
         drop(state);
         awakened.into_iter().for_each(Waker::wake);
         reached
+    }
+
+    /// Keeps nothing of a session any more.
+    pub(crate) fn forget(&self, session: &SessionId) {
+        self.lock().events.handle_forget(session);
     }
 
     /// Wakes every event stream, so that each finds out that the router stops.
@@ -76,7 +84,7 @@ impl EventStreams {
         &self,
         stream: StreamId,
         budget: Budget,
-        batch: &mut VecDeque<Content>,
+        batch: &mut VecDeque<Arc<wire::EventCopies>>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), EventsEnd>> {
         let mut state = self.lock();
@@ -118,9 +126,12 @@ impl State {
 pub struct EventStream {
     streams: Arc<EventStreams>,
     id: StreamId,
-    batch: VecDeque<Content>,
+    party: PartyId,
+    batch: VecDeque<Arc<wire::EventCopies>>,
     frame: wire::Frame,
     ended: bool,
+    _slot: StreamSlot,
+    _open: Open,
 }
 
 impl EventStream {
@@ -129,16 +140,19 @@ impl EventStream {
         now: Millis,
         party: PartyId,
         kinds: Vec<EventKind>,
+        slot: StreamSlot,
     ) -> Self {
         let id = {
             let mut state = streams.lock();
             let id = StreamId(state.next_stream);
             state.next_stream += 1;
             state.sleepers.insert(id, None);
-            state.events.handle_subscribe(now, id, party, kinds, wire::event_for);
+            state.events.handle_subscribe(now, id, party.clone(), kinds);
             id
         };
-        Self { streams, id, batch: VecDeque::new(), frame: wire::Frame::default(), ended: false }
+        let (batch, frame) = (VecDeque::new(), wire::Frame::default());
+        let open = streams.metrics.stream(StreamKind::Events);
+        Self { streams, id, party, batch, frame, ended: false, _slot: slot, _open: open }
     }
 }
 
@@ -158,10 +172,15 @@ impl Stream for EventStream {
             }
             if let Err(end) = ready!(polled) {
                 this.ended = true;
+                if let EventsEnd::Error(EventStreamError::Lagged) = end {
+                    this.streams.metrics.event_stream_lagged();
+                }
                 return Poll::Ready(Some(Err(wire::events_end(end))));
             }
         }
-        let content = this.batch.pop_front().expect("a pull that is ready gave something");
+        let event = this.batch.pop_front().expect("a pull that is ready gave something");
+        // Here, where nobody else waits for it: an event may have thousands of listeners.
+        let content = event.of_party(&this.party);
         this.frame.add(&content);
         Poll::Ready(Some(wire::event(&content)))
     }

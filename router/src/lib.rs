@@ -6,7 +6,9 @@
 //!
 //! A message's way, module by module: `rpc` takes the call; `wire` turns it into the core's terms;
 //! `sessions` finds its session and lets the core decide; [`log`] keeps the record; `streams` brings
-//! it to who listens. Beside it: `events` and `directory` for the two units that are no session.
+//! it to who listens. Beside it: `events` and `directory` for the two units that are no session,
+//! [`notify`] for parties that are away, and `identity` for who may do what, which the wall asks before
+//! the core sees a call.
 //!
 //! ```no_run
 //! use mpc_router::{Config, Router, serve::Server};
@@ -26,14 +28,20 @@ mod commits;
 mod config;
 mod directory;
 mod events;
+mod identity;
 mod ids;
 pub mod limits;
 pub mod log;
+pub mod metrics;
+pub mod notify;
+pub mod operations;
 mod rpc;
 pub mod serve;
 mod sessions;
+pub mod store;
 mod streams;
 mod wire;
 
 pub use config::Config;
-pub use rpc::Router;
+pub use identity::{Caller, Identity, IdentityError};
+pub use rpc::{CALLS, Router};

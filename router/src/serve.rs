@@ -1,28 +1,37 @@
-//! Serving a router over gRPC: the router itself, health checks and reflection, on one port.
+//! Serving a router over gRPC: the router itself, health checks and reflection, on one port, with
+//! TLS or without.
 
+mod admission;
+mod calls;
 mod connection;
+mod health;
 mod incoming;
+mod tls;
 mod unvectored;
 
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use futures_core::Stream;
 use mpc_router_proto::FILE_DESCRIPTOR_SET;
 use mpc_router_proto::v1::message_router_server::MessageRouterServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use tonic::server::NamedService as _;
 use tonic::transport::server::Connected;
-use tonic_health::pb::health_server::{Health, HealthServer};
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
 
+use self::admission::Admission;
+use self::calls::Calls;
 use self::connection::Connection;
-use self::incoming::Incoming;
+use self::health::Told;
+pub(crate) use self::incoming::Incoming;
+pub use self::tls::{Secured, Tls, TlsError, TlsFiles, TrustedClients};
 pub use self::unvectored::Unvectored;
 use crate::{Router, limits};
 
@@ -31,6 +40,7 @@ use crate::{Router, limits};
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 /// A port could not be taken.
@@ -62,21 +72,33 @@ pub enum BindError {
 #[error("cannot serve")]
 pub struct ServeError(#[from] tonic::transport::Error);
 
+/// Takes a port, and tells which one it is.
+pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound.await.map_err(|source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { address },
+        _ => BindError::Refused { address, source },
+    })
+}
+
 impl Server {
     /// Takes a port, so that connections wait from here on; port 0 lets the system choose one.
     ///
     /// # Errors
     /// If the port cannot be had.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = async {
-            let listener = TcpListener::bind(address).await?;
-            let address = listener.local_addr()?;
-            Ok(Self { listener, address })
-        };
-        bound.await.map_err(|source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse { address },
-            _ => BindError::Refused { address, source },
-        })
+        let (listener, address) = bind(address).await?;
+        Ok(Self { listener, address, tls: None })
+    }
+
+    /// Serves over TLS alone (SEC-1), and keeps up with its files.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// The address that is listened on.
@@ -95,9 +117,29 @@ impl Server {
         router: Router,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let incoming = Incoming::new(self.listener).map(Ok::<_, Infallible>);
-        serve_connections(router, incoming, shutdown).await
+        let incoming = Incoming::new(self.listener);
+        match self.tls {
+            None => serve_connections(router, incoming.map(Ok::<_, Infallible>), shutdown).await,
+            Some(tls) => {
+                let incoming = tls.accept_counted(incoming, Some(router.metrics().clone()));
+                tokio::select! {
+                    served = serve_connections(router, incoming, shutdown) => served,
+                    never = tls.keep_up() => match never {},
+                }
+            }
+        }
     }
+}
+
+/// What a connection can be made of: a socket, a pipe, or either with TLS around it.
+pub trait Transport:
+    AsyncRead + AsyncWrite + Connected<ConnectInfo: Debug> + Unpin + Send + 'static
+{
+}
+
+impl<IO> Transport for IO where
+    IO: AsyncRead + AsyncWrite + Connected<ConnectInfo: Debug> + Unpin + Send + 'static
+{
 }
 
 /// Serves the connections that `incoming` gives, whatever they are made of, until `shutdown` is done;
@@ -105,18 +147,14 @@ impl Server {
 ///
 /// # Errors
 /// If the server cannot be set up.
-pub async fn serve_connections<IO, E>(
+pub async fn serve_connections<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     router: Router,
-    incoming: impl Stream<Item = Result<IO, E>>,
+    incoming: impl Stream<Item = Result<impl Transport, E>>,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError>
-where
-    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let reporter = HealthReporter::new();
-    reporter.set_serving::<MessageRouterServer<Router>>().await;
-    let health = HealthServer::new(health_service(&reporter));
+) -> Result<(), ServeError> {
+    let mut told = Told::new(router.health()).await;
+    let health = HealthServer::new(told.service());
+    let metrics = router.metrics().clone();
     let decoding_limit = router.config().max_payload.saturating_add(limits::REQUEST_MARGIN_BYTES);
     let service =
         MessageRouterServer::new(router.clone()).max_decoding_message_size(decoding_limit);
@@ -125,10 +163,13 @@ where
     let (stopping, stopped) = oneshot::channel();
     let stop_timeout = router.config().stop_timeout;
     let stop = async {
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            never = told.follow() => match never {},
+        }
         tracing::info!("stopping");
         router.stop();
-        end_health(reporter).await;
+        told.end().await;
         let _ = stopping.send(());
     };
     let too_late = async {
@@ -142,8 +183,24 @@ where
     let cut = CancellationToken::new();
     // tonic would not wait for `shutdown` any more once there are no more connections to come.
     let incoming = incoming.chain(tokio_stream::pending());
-    let incoming = incoming.map(|io| io.map(|io| Connection::new(Unvectored::new(io), &cut)));
+    let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let counted = metrics.clone();
+    let incoming = incoming.filter_map(|io| match (io, Arc::clone(&room).try_acquire_owned()) {
+        (Ok(io), Ok(place)) => {
+            let place = (place, counted.connection());
+            Some(Ok(Connection::new(Unvectored::new(io), &cut, place)))
+        }
+        (Ok(_), Err(_)) => {
+            tracing::warn!("a connection is one too many and is closed");
+            counted.connection_refused();
+            None
+        }
+        (Err(error), _) => Some(Err(error)),
+    });
     let serve = tonic::transport::Server::builder()
+        .layer(Calls(metrics))
+        .layer(Admission::default())
+        .http2_max_header_list_size(limits::HEADER_BYTES)
         .initial_stream_window_size(limits::CALL_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
@@ -169,19 +226,6 @@ where
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-fn health_service(reporter: &HealthReporter) -> impl Health + use<> {
-    tonic_health::server::HealthService::from_health_reporter(reporter.clone())
-}
-
-/// Says that nothing is served any more, and ends the streams of those who watch that: they would
-/// hold up the stop.
-async fn end_health(mut reporter: HealthReporter) {
-    for service in ["", MessageRouterServer::<Router>::NAME] {
-        reporter.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
-        reporter.clear_service_status(service).await;
-    }
 }
 
 macro_rules! reflection {

@@ -1,79 +1,80 @@
 //! The sessions: each in a cell of its own, behind a lock of its own. What all sessions share is locked
 //! for moments only: the map's part to look a session up, the count of who has something waiting at a
 //! party's first message since it was last found to have none, the event streams at an event, the alarms
-//! where a session has to be looked at sooner than before.
+//! where a session has to be looked at sooner than before. The time of messages is one for all sessions,
+//! and kept without a lock.
 
 mod cell;
+mod cells;
+mod counted;
+mod loads;
+mod of_party;
+mod stamps;
+mod tally;
+mod wildcard;
 
-use std::collections::hash_map::{HashMap, RandomState};
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use cell::Acted;
 pub(crate) use cell::{Cell, End};
+use cells::Cells;
+use counted::Counted;
+use loads::Loads;
+pub(crate) use loads::StreamSlot;
 use mpc_router_core::{
-    EventId, Millis, NotAdmitted, PartyId, Policy, Session, SessionId, StreamId,
+    Budget, Content, EventId, Header, Millis, NotAdmitted, PartyId, Policy, Route, RouteError,
+    Routed, Session, SessionId, StreamId,
 };
+use stamps::Stamps;
+pub(crate) use wildcard::WildcardReader;
 
 use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::commits::Lost;
 use crate::config::Config;
+use crate::directory::DirectoryCell;
 use crate::events::EventStreams;
 use crate::limits;
-use crate::log::Log;
+use crate::log::{Disposal, Log, Unreadable};
+use crate::metrics::Metrics;
 
-/// All sessions, by name.
+/// All sessions.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    shards: Vec<RwLock<HashMap<SessionId, Arc<Cell>>>>,
-    hasher: RandomState,
+    cells: Arc<Cells>,
     around: Arc<Around>,
 }
 
 /// What cells act on.
 #[derive(Debug)]
 pub(crate) struct Around {
+    /// Where they stand. Gone with the router.
+    cells: Weak<Cells>,
     pub(crate) policy: Policy,
     pub(crate) alarms: Arc<Alarms<Cell>>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) events: Arc<EventStreams>,
+    pub(crate) directory: Arc<DirectoryCell>,
     /// Raised once, before every stream is woken.
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) counted: Counted,
+    pub(crate) streams: StreamNames,
+    pub(crate) stamps: Option<Stamps>,
+    pub(crate) loads: Arc<Loads>,
+    pub(crate) metrics: Metrics,
 }
 
-/// Which sessions may have something for a party: all that have, and some in which it was taken since
-/// the party's last heartbeat. So a heartbeat costs what is going on, not what ever was, and a message
-/// of a session that is counted already touches nothing here.
+/// Names streams: each is above those before it.
 #[derive(Debug, Default)]
-pub(crate) struct Counted {
-    sessions: RwLock<BTreeMap<PartyId, BTreeSet<SessionId>>>,
-}
+pub(crate) struct StreamNames(AtomicU64);
 
-impl Counted {
-    /// To be called with the session locked, as [`remove`](Self::remove) is, so that they agree.
-    pub(crate) fn add(&self, party: PartyId, session: SessionId) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        sessions.entry(party).or_default().insert(session);
-    }
-
-    pub(crate) fn remove(&self, party: &PartyId, session: &SessionId) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counted) = sessions.get_mut(party) {
-            counted.remove(session);
-            if counted.is_empty() {
-                sessions.remove(party);
-            }
-        }
-    }
-
-    fn of(&self, party: &PartyId) -> Vec<SessionId> {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(party).into_iter().flatten().cloned().collect()
+impl StreamNames {
+    fn name(&self) -> StreamId {
+        StreamId(self.0.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -84,7 +85,38 @@ fn policy(config: &Config) -> Policy {
         ack_timeout: millis(config.ack_timeout),
         max_retries: config.max_retries,
         message_ttl: millis(config.message_ttl),
+        idle_ttl: millis(config.session_idle_ttl),
         membership: config.membership,
+        capacity: limits::SESSION_CAPACITY,
+    }
+}
+
+/// Nothing new is taken for now (FLW-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overload {
+    /// Too many bytes of messages wait for their recipients.
+    Messages,
+    /// There are too many sessions.
+    Sessions,
+    /// The party has too many streams.
+    Streams,
+}
+
+impl fmt::Display for Overload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Messages => {
+                "too many messages wait in this router for their recipients: try again later"
+            }
+            Self::Sessions => {
+                "this router has too many sessions: end some with a session_completed event, or try \
+                 again later"
+            }
+            Self::Streams => {
+                "the party has too many streams open: end some, or open one of all its sessions with \
+                 an empty session_id"
+            }
+        })
     }
 }
 
@@ -94,17 +126,58 @@ impl Sessions {
         log: Arc<dyn Log>,
         clock: Arc<Clock>,
         events: Arc<EventStreams>,
+        directory: Arc<DirectoryCell>,
         stopping: Arc<AtomicBool>,
+        metrics: Metrics,
     ) -> Self {
-        let alarms = Arc::new(Alarms::new(Arc::clone(&clock)));
+        let cells = Arc::new(Cells::default());
         let policy = policy(config);
-        let around =
-            Around { policy, alarms, log, clock, events, stopping, counted: Counted::default() };
-        Self {
-            shards: (0..limits::SESSION_SHARDS).map(|_| RwLock::default()).collect(),
-            hasher: RandomState::new(),
-            around: Arc::new(around),
+        let around = Around {
+            cells: Arc::downgrade(&cells),
+            policy,
+            alarms: Arc::new(Alarms::new(Arc::clone(&clock))),
+            log,
+            clock,
+            events,
+            directory,
+            stopping,
+            counted: Counted::default(),
+            streams: StreamNames::default(),
+            stamps: Stamps::new(policy.millisecond_bytes),
+            loads: Arc::new(Loads::new(config.max_outstanding)),
+            metrics,
+        };
+        Self { cells, around: Arc::new(around) }
+    }
+
+    /// Builds the sessions that the log has, so that their timers run, their deliveries are counted
+    /// and their events are told to late subscribers.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub(crate) fn load(&self) -> Result<(), Unreadable> {
+        let mut events = Vec::new();
+        for id in self.around.log.sessions()? {
+            let (cell, announced) = Cell::open(id.clone(), Arc::clone(&self.around))?;
+            if cell.is_blank() {
+                // All of it was forgotten, and nobody was there to discard it.
+                let owner: Weak<Cell> = Arc::downgrade(&cell);
+                self.around.log.dispose(&id, Disposal::Session, owner);
+                continue;
+            }
+            let Ok(until) = cell.lasts_until() else { continue };
+            let kept =
+                announced.into_iter().filter_map(|(at, it)| Some((at, id.clone(), it, until?)));
+            events.extend(kept);
+            self.cells.insert(cell);
         }
+        // EVT-13: in the order in which they were published, whatever the session.
+        events.sort_by_key(|(at, ..)| *at);
+        let now = self.around.clock.now();
+        for (_, session, announcement, until) in events {
+            self.around.events.publish(now, &session, &announcement, Some(until));
+        }
+        Ok(())
     }
 
     /// Lets `act` do something in a session, performs what follows from it, and gives its outcome
@@ -117,30 +190,95 @@ impl Sessions {
         id: &SessionId,
         act: impl FnOnce(&mut Session, Millis) -> T,
     ) -> Result<T, Lost> {
+        self.visit(id, |cell| cell.act(act))?.safe().await
+    }
+
+    /// Whether the router has room for something new in a session.
+    ///
+    /// # Errors
+    /// If it has not.
+    pub(crate) fn let_in(&self, id: &SessionId) -> Result<(), Overload> {
+        if !self.around.loads.has_room() {
+            return Err(Overload::Messages);
+        }
+        if self.cells.count() >= limits::SESSIONS && self.cells.get(id).is_none() {
+            return Err(Overload::Sessions);
+        }
+        Ok(())
+    }
+
+    /// Counts a stream that a party opens.
+    ///
+    /// # Errors
+    /// If it has too many.
+    pub(crate) fn stream_slot(&self, party: &PartyId) -> Result<StreamSlot, Overload> {
+        self.around.loads.stream(party).ok_or(Overload::Streams)
+    }
+
+    /// Accepts a message, as [`Session::handle_route`] does.
+    ///
+    /// # Errors
+    /// If the log refused something of this session meanwhile.
+    pub(crate) async fn route(
+        &self,
+        id: &SessionId,
+        route: Route,
+        encode: impl FnOnce(&Header) -> Content,
+    ) -> Result<Result<Routed, RouteError>, Lost> {
         let acted = {
-            let cell = self.cell(id);
-            let acted = cell.act(act)?;
-            if acted.blank {
-                self.forget(cell);
-            }
-            acted
+            let size = route.size;
+            let stamp = |now| {
+                let stamps = self.around.stamps.as_ref();
+                stamps.map_or(now, |stamps| stamps.stamp(now, size))
+            };
+            self.cells.pass(id, || self.visit(id, |cell| cell.route(stamp, route, encode)))?
         };
         acted.safe().await
     }
 
-    /// How many deliveries of a party are outstanding, over all its sessions (HB-4).
-    pub(crate) async fn outstanding(&self, party: &PartyId) -> Result<usize, Lost> {
-        let mut outstanding = 0;
-        for session in self.around.counted.of(party) {
-            let tallied = self.cell(&session).tally(party)?;
-            outstanding += tallied.safe().await?;
-        }
-        Ok(outstanding)
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.around.metrics
+    }
+
+    /// How many bytes of messages wait for their recipients.
+    pub(crate) fn outstanding_bytes(&self) -> usize {
+        self.around.loads.bytes()
+    }
+
+    /// How many sessions there are, and how many deliveries are outstanding in them.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let (mut sessions, mut outstanding) = (0, 0);
+        self.cells.each(|cell| {
+            sessions += 1;
+            outstanding += cell.outstanding();
+        });
+        (sessions, outstanding)
     }
 
     /// How many parties got an event that was published by this router (EVT-5).
     pub(crate) fn reached(&self, id: &SessionId, event: &EventId) -> Result<usize, Lost> {
-        self.cell(id).reached(event)
+        self.cells.get(id).map_or(Ok(0), |cell| cell.reached(event))
+    }
+
+    /// Answers a poll: with messages of one session, or of all of the party's (SUB-9).
+    ///
+    /// # Errors
+    /// If the party may not read the session, or if the log refused something meanwhile.
+    pub(crate) async fn fetch(
+        &self,
+        session: Option<&SessionId>,
+        party: &PartyId,
+        after: Millis,
+        budget: Budget,
+    ) -> Result<Result<Vec<Content>, NotAdmitted>, Lost> {
+        match session {
+            Some(session) => {
+                let fetch =
+                    |session: &mut Session, now| session.handle_fetch(now, party, after, budget);
+                self.call(session, fetch).await
+            }
+            None => self.fetch_of_all(party, after, budget).await.map(Ok),
+        }
     }
 
     /// Opens a message stream.
@@ -152,79 +290,66 @@ impl Sessions {
         id: &SessionId,
         party: PartyId,
     ) -> Result<Result<(Arc<Cell>, StreamId), NotAdmitted>, Lost> {
-        let subscribed = {
-            let cell = self.cell(id);
+        let subscribed = self.visit(id, |cell| {
             let subscribed = cell.subscribe(party)?;
-            match subscribed.outcome {
-                // What a stream shows is committed, so it need not wait.
-                Ok(stream) => return Ok(Ok((cell, stream))),
-                Err(error) => {
-                    if subscribed.blank {
-                        self.forget(cell);
-                    }
-                    subscribed.map(|_| error)
-                }
-            }
-        };
-        Ok(Err(subscribed.safe().await?))
+            Ok(subscribed.map(|opened| opened.map(|stream| (Arc::clone(cell), stream))))
+        })?;
+        match subscribed.outcome {
+            // What a stream shows is committed, so it need not wait.
+            Ok(opened) => Ok(Ok(opened)),
+            Err(error) => Ok(Err(subscribed.map(|_| error).safe().await?)),
+        }
     }
 
     /// Closes a message stream.
-    pub(crate) fn unsubscribe(&self, cell: Arc<Cell>, stream: StreamId) {
+    pub(crate) fn unsubscribe(&self, cell: &Arc<Cell>, stream: StreamId) {
         if cell.unsubscribe(stream) {
-            self.forget(cell);
+            self.cells.forget(cell);
         }
+    }
+
+    /// Tells the directory who has something that was never handed out: a crash may have kept it from
+    /// learning that.
+    pub(crate) fn look_for_unread(&self) {
+        self.cells.each(|cell| cell.look_for_unread());
     }
 
     /// Wakes every message stream, so that each finds out that the router stops.
     pub(crate) fn wake_all(&self) {
-        for shard in &self.shards {
-            let cells: Vec<_> = {
-                let cells = shard.read().unwrap_or_else(PoisonError::into_inner);
-                cells.values().map(Arc::clone).collect()
-            };
-            for cell in cells {
-                cell.wake_all();
+        self.cells.each(|cell| cell.wake_all());
+        for wildcard in self.around.counted.wildcards() {
+            wildcard.wake();
+        }
+    }
+
+    /// Lets `act` do something in a session's cell, and forgets the session if it is blank still.
+    fn visit<T>(
+        &self,
+        id: &SessionId,
+        act: impl FnOnce(&Arc<Cell>) -> Result<Acted<T>, Lost>,
+    ) -> Result<Acted<T>, Lost> {
+        loop {
+            let cell = self.cell(id)?;
+            let Some(visit) = cell.visit() else { continue };
+            let acted = act(&cell)?;
+            drop(visit);
+            if acted.blank {
+                self.cells.forget(&cell);
             }
+            return Ok(acted);
         }
     }
 
-    fn shard(&self, id: &SessionId) -> &RwLock<HashMap<SessionId, Arc<Cell>>> {
-        &self.shards[self.hasher.hash_one(id) as usize % self.shards.len()]
-    }
-
-    /// The session's cell: the one there is, or a new one built from the log.
-    fn cell(&self, id: &SessionId) -> Arc<Cell> {
-        let shard = self.shard(id);
-        let known = {
-            let cells = shard.read().unwrap_or_else(PoisonError::into_inner);
-            cells.get(id).filter(|cell| !cell.is_lost()).cloned()
-        };
-        if let Some(cell) = known {
-            return cell;
-        }
-        let mut cells = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cell) = cells.get(id).filter(|cell| !cell.is_lost()) {
-            return Arc::clone(cell);
-        }
-        let cell = Cell::open(id.clone(), Arc::clone(&self.around));
-        cells.insert(id.clone(), Arc::clone(&cell));
-        cell
-    }
-
-    /// Takes a blank session out of the map, so that naming sessions at random fills no memory. If
-    /// somebody else has its cell too, the last one to have it does.
-    fn forget(&self, cell: Arc<Cell>) {
-        let mut cells = self.shard(cell.id()).write().unwrap_or_else(PoisonError::into_inner);
-        let ours_and_the_maps = 2;
-        if Arc::strong_count(&cell) == ours_and_the_maps
-            && cell.is_blank()
-            && cells.get(cell.id()).is_some_and(|known| Arc::ptr_eq(known, &cell))
-        {
-            cells.remove(cell.id());
-        }
-        // While the lock is held, so that of two who forget at once the second counts right.
-        drop(cell);
+    fn cell(&self, id: &SessionId) -> Result<Arc<Cell>, Lost> {
+        let opened = self.cells.get_or_open(id, || {
+            let (cell, _) = Cell::open(id.clone(), Arc::clone(&self.around))?;
+            Ok(cell)
+        });
+        opened.map_err(|Unreadable(error)| {
+            let session = id.as_str();
+            tracing::error!(?session, error, "the session cannot be read");
+            Lost
+        })
     }
 }
 
@@ -234,17 +359,25 @@ mod tests {
 
     use super::*;
     use crate::log::MemoryLog;
+    use crate::metrics::CommitMetrics;
 
     fn sessions() -> Arc<Sessions> {
         let stopping = Arc::new(AtomicBool::new(false));
-        let events = Arc::new(EventStreams::new(Arc::clone(&stopping)));
-        let clock = Arc::new(Clock::start());
+        let metrics = Metrics::new(CommitMetrics::default());
+        let events = Arc::new(EventStreams::new(Arc::clone(&stopping), metrics.clone()));
+        let clock = Arc::new(Clock::start(Millis(0)));
         let config = Config { membership: false, ..Config::default() };
-        Arc::new(Sessions::new(&config, Arc::new(MemoryLog), clock, events, stopping))
+        let log: Arc<dyn Log> = Arc::new(MemoryLog::default());
+        let directory = DirectoryCell::open(&config, Arc::clone(&log), Arc::clone(&clock));
+        let directory = Arc::new(directory.unwrap());
+        Arc::new(Sessions::new(&config, log, clock, events, directory, stopping, metrics))
     }
 
     fn count(sessions: &Sessions) -> usize {
-        sessions.shards.iter().map(|shard| shard.read().unwrap().len()).sum()
+        let mut count = 0;
+        sessions.cells.each(|_| count += 1);
+        assert_eq!(sessions.cells.count(), count);
+        count
     }
 
     fn party(name: &str) -> PartyId {
@@ -261,12 +394,12 @@ mod tests {
         assert_eq!(count(&sessions), 1);
         sessions.call(&id, |session, _| session.handle_tally(&party("p"))).await.unwrap();
         assert_eq!(count(&sessions), 1);
-        sessions.unsubscribe(cell, stream);
+        sessions.unsubscribe(&cell, stream);
         assert_eq!(count(&sessions), 0);
         let route =
             Route { id: MessageId(1), from: party("q"), to: vec![party("p")], size: 9, key: None };
         let routed = sessions
-            .call(&id, |session, now| session.handle_route(now, route, |_| "x".into()))
+            .call(&id, |session, now| session.handle_route(now, route, &(), |_| "x".into()))
             .await;
         routed.unwrap().unwrap();
         assert_eq!(count(&sessions), 1, "what happened is kept");
@@ -281,7 +414,7 @@ mod tests {
             let route =
                 Route { id: message, from: party("q"), to: vec![p.clone()], size: 9, key: None };
             let routed = sessions
-                .call(&id, |session, now| session.handle_route(now, route, |_| "x".into()))
+                .call(&id, |session, now| session.handle_route(now, route, &(), |_| "x".into()))
                 .await;
             routed.unwrap().unwrap();
             assert_eq!(sessions.outstanding(&p).await, Ok(1));
@@ -308,7 +441,7 @@ mod tests {
                         for _ in 0..2_000 {
                             let subscribed = sessions.subscribe(id, party(name)).await;
                             let (cell, stream) = subscribed.unwrap().unwrap();
-                            sessions.unsubscribe(cell, stream);
+                            sessions.unsubscribe(&cell, stream);
                         }
                     });
                 });

@@ -1,4 +1,4 @@
-//! A message stream: a cursor into a party's mailbox, pulled one frame at a time.
+//! A message stream: a cursor into a party's mailbox, or all its mailboxes, pulled one frame at a time.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,10 +10,11 @@ use mpc_router_core::{Content, NotAdmitted, PartyId, SessionId, StreamId};
 use tonic::Status;
 
 use crate::commits::Lost;
-use crate::sessions::{Cell, Sessions};
+use crate::metrics::{Open, StreamKind};
+use crate::sessions::{Cell, Sessions, StreamSlot, WildcardReader};
 use crate::wire;
 
-/// What a party gets of one session. Closes itself when dropped.
+/// What a party gets of one session, or of all its sessions. Closes itself when dropped.
 ///
 /// It takes out of the mailbox what tonic puts into one frame, never more, so that what counts as
 /// handed out has gone to the transport: what a slow reader holds back stays in the mailbox, and can
@@ -25,24 +26,43 @@ use crate::wire;
 #[derive(Debug)]
 pub struct MessageStream {
     sessions: Arc<Sessions>,
-    /// Some until dropped.
-    cell: Option<Arc<Cell>>,
-    id: StreamId,
+    /// Some until it ends.
+    source: Option<Source>,
     batch: VecDeque<Content>,
     frame: wire::Frame,
+    _slot: StreamSlot,
+    _open: Open,
+}
+
+/// Where messages come from.
+#[derive(Debug)]
+enum Source {
+    Session(Arc<Cell>, StreamId),
+    All(WildcardReader),
 }
 
 impl MessageStream {
+    /// Opens a stream of a session, or of all the party's sessions (SUB-9).
     pub(crate) async fn open(
         sessions: Arc<Sessions>,
-        session: &SessionId,
+        session: Option<&SessionId>,
         party: PartyId,
+        slot: StreamSlot,
     ) -> Result<Result<Self, NotAdmitted>, Lost> {
-        let subscribed = sessions.subscribe(session, party).await?;
-        Ok(subscribed.map(|(cell, id)| {
-            let (batch, frame) = (VecDeque::new(), wire::Frame::default());
-            Self { sessions, cell: Some(cell), id, batch, frame }
-        }))
+        let source = match session {
+            Some(session) => match sessions.subscribe(session, party).await? {
+                Ok((cell, id)) => Source::Session(cell, id),
+                Err(error) => return Ok(Err(error)),
+            },
+            None => Source::All(sessions.subscribe_to_all(party)?),
+        };
+        let kind = match source {
+            Source::Session(..) => StreamKind::Session,
+            Source::All(_) => StreamKind::AllSessions,
+        };
+        let open = sessions.metrics().stream(kind);
+        let (batch, frame) = (VecDeque::new(), wire::Frame::default());
+        Ok(Ok(Self { sessions, source: Some(source), batch, frame, _slot: slot, _open: open }))
     }
 }
 
@@ -52,11 +72,14 @@ impl Stream for MessageStream {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         if this.batch.is_empty() {
-            let Some(cell) = &this.cell else { return Poll::Ready(None) };
-            let polled = {
-                // A new frame is asked for once the one before has gone on its way.
-                let sent = this.frame.is_new();
-                cell.poll_pull(this.id, sent, this.frame.room(), &mut this.batch, context)
+            // A new frame is asked for once the one before has gone on its way.
+            let (sent, room) = (this.frame.is_new(), this.frame.room());
+            let polled = match &mut this.source {
+                None => return Poll::Ready(None),
+                Some(Source::Session(cell, id)) => {
+                    cell.poll_pull(*id, sent, room, &mut this.batch, context)
+                }
+                Some(Source::All(reader)) => reader.poll_pull(sent, room, &mut this.batch, context),
             };
             if polled.is_pending() {
                 this.frame.close();
@@ -74,8 +97,10 @@ impl Stream for MessageStream {
 
 impl MessageStream {
     fn close(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            self.sessions.unsubscribe(cell, self.id);
+        match self.source.take() {
+            None => {}
+            Some(Source::Session(cell, id)) => self.sessions.unsubscribe(&cell, id),
+            Some(Source::All(reader)) => self.sessions.unsubscribe_from_all(&reader),
         }
     }
 }

@@ -1,28 +1,33 @@
 //! The wall between the wire and the core: the only module that names the types of both. Requests are
 //! parsed here, once; what the core answers is put into the wire's words here, errors included.
 
+mod copies;
+mod named;
 mod status;
 
 use std::collections::BTreeSet;
 
 use bytes::{BufMut, BytesMut};
+pub(crate) use copies::EventCopies;
 use mpc_router_core::{
     Acknowledge, Acknowledged, Announcement, Budget, Content, DeliveryStatus, EmptyId, EventId,
     EventKind, Filter, Header, IdempotencyKey, ListedParty, MessageId, MessageStatus, Millis,
-    Notification, PartyId, Registered, Registration, Role, Route, Routed, SessionId,
+    Notification, PartyId, Registered, Registration, Role, Route, Routed, SessionId, StatusError,
 };
 use mpc_router_proto::{Encoded, v1};
+pub(crate) use named::Named;
 use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 use sha2::{Digest as _, Sha256};
-pub(crate) use status::{Rejected, events_end, stopping, stream_end};
+pub(crate) use status::{Rejected, events_end, failing, full, stopping, stream_end};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
+use crate::identity::Caller;
 use crate::limits;
 
-/// A message's content before the core has decided on its header.
-#[derive(Debug)]
+/// A message's content before the core has decided on its header. It has no `Debug`, which would
+/// show the payload (SEC-7).
 pub(crate) struct Draft(v1::MpcMessage);
 
 impl Draft {
@@ -46,6 +51,7 @@ impl Draft {
 
 /// A message to route.
 pub(crate) fn route(
+    caller: &Caller,
     request: Request<v1::RouteMessageRequest>,
     id: MessageId,
     max_payload: usize,
@@ -54,6 +60,7 @@ pub(crate) fn route(
     let request = request.into_inner();
     let session = session(&request.session_id)?;
     let from = PartyId::parse(&request.from_party).map_err(|error| field("from_party", error))?;
+    caller.is(&from).map_err(Rejected::status)?;
     let to = request.to_parties.iter().map(|party| PartyId::parse(party));
     let to = to.collect::<Result<_, _>>().map_err(|error| field("each of to_parties", error))?;
     // RTE-12.
@@ -122,16 +129,22 @@ pub(crate) type MessageItem = Encoded<v1::MpcMessage>;
 /// What event streams are made of.
 pub(crate) type EventItem = v1::SessionEvent;
 
-/// Whose messages of which session are wanted.
-pub(crate) fn reader(session_id: &str, party_id: &str) -> Result<(SessionId, PartyId), Status> {
-    Ok((session(session_id)?, party(party_id)?))
+/// Whose messages of which session are wanted; None means all of the party's sessions (SUB-9).
+pub(crate) fn reader(
+    caller: &Caller,
+    session_id: &str,
+    party_id: &str,
+) -> Result<(Option<SessionId>, PartyId), Status> {
+    not_over(limits::MESSAGE_NAMES_BYTES, "session_id", session_id.len())?;
+    Ok((SessionId::parse(session_id).ok(), party(caller, party_id)?))
 }
 
 /// Whose messages of which session are asked for, and since when.
 pub(crate) fn fetch(
+    caller: &Caller,
     request: &v1::GetPendingMessagesRequest,
-) -> Result<(SessionId, PartyId, Millis), Status> {
-    let (session, party) = reader(&request.session_id, &request.party_id)?;
+) -> Result<(Option<SessionId>, PartyId, Millis), Status> {
+    let (session, party) = reader(caller, &request.session_id, &request.party_id)?;
     Ok((session, party, Millis(request.after_timestamp)))
 }
 
@@ -198,11 +211,13 @@ fn frame_entry_len(content: usize) -> usize {
 
 /// A recipient's answer.
 pub(crate) fn acknowledge(
+    caller: &Caller,
     request: &v1::AcknowledgeMessageRequest,
 ) -> Result<(SessionId, Acknowledge), Status> {
     // ACK-5 to ACK-7: an empty name is one that nobody and nothing has.
     let session = named("session_id", SessionId::parse(&request.session_id))?;
     let party = named("party_id", PartyId::parse(&request.party_id))?;
+    caller.is(&party).map_err(Rejected::status)?;
     let message = MessageId::parse(&request.message_id).map_err(Rejected::status)?;
     Ok((session, Acknowledge { message, party, success: request.success }))
 }
@@ -225,10 +240,17 @@ pub(crate) fn status_of(
 }
 
 /// How far a message has come; names are repeated as they were asked for (STS-9).
+///
+/// # Errors
+/// If the caller may not know of it: the same as if there were no such message.
 pub(crate) fn status(
+    caller: &Caller,
     request: v1::GetMessageStatusRequest,
     status: MessageStatus,
-) -> v1::GetMessageStatusResponse {
+) -> Result<v1::GetMessageStatusResponse, Status> {
+    if !caller.may_see(&status) {
+        return Err(StatusError::UnknownMessage.status());
+    }
     let all_acknowledged = status.all_acknowledged();
     let delivery = |delivery: DeliveryStatus| v1::MessageDeliveryStatus {
         party_id: delivery.party.to_string(),
@@ -237,17 +259,20 @@ pub(crate) fn status(
         acknowledged_at: delivery.acknowledged_at.0,
         retry_count: count(delivery.retry_count as usize),
     };
-    v1::GetMessageStatusResponse {
+    Ok(v1::GetMessageStatusResponse {
         message_id: request.message_id,
         session_id: request.session_id,
         deliveries: status.deliveries.into_iter().map(delivery).collect(),
         all_acknowledged,
-    }
+    })
 }
 
 /// A party that makes itself known.
-pub(crate) fn registration(request: v1::RegisterPartyRequest) -> Result<Registration, Status> {
-    let party = party(&request.party_id)?;
+pub(crate) fn registration(
+    caller: &Caller,
+    request: v1::RegisterPartyRequest,
+) -> Result<Registration, Status> {
+    let party = party(caller, &request.party_id)?;
     let role = Role::parse(&request.party_role).map_err(|error| field("party_role", error))?;
     let channel = request.notification.as_ref().map_or(0, prost::Message::encoded_len);
     not_over(
@@ -274,9 +299,11 @@ pub(crate) fn registered(registered: Registered) -> v1::RegisterPartyResponse {
 }
 
 /// Whose heart beats.
-pub(crate) fn alive(request: &v1::HeartbeatRequest) -> Result<PartyId, Status> {
+pub(crate) fn alive(caller: &Caller, request: &v1::HeartbeatRequest) -> Result<PartyId, Status> {
     // HB-2. HB-8: the party's own clock is not even read.
-    named("party_id", PartyId::parse(&request.party_id))
+    let party = named("party_id", PartyId::parse(&request.party_id))?;
+    caller.is(&party).map_err(Rejected::status)?;
+    Ok(party)
 }
 
 /// The router's time, and how much waits for a party.
@@ -299,14 +326,15 @@ pub(crate) fn filter(request: &v1::GetRegisteredPartiesRequest) -> Result<Filter
 }
 
 /// One party of the list.
-pub(crate) fn listed(party: ListedParty<'_>) -> v1::RegisteredParty {
+pub(crate) fn listed(caller: &Caller, party: ListedParty<'_>) -> v1::RegisteredParty {
+    let notification = party.notification.filter(|_| caller.may_wake(party.party));
     v1::RegisteredParty {
         party_id: party.party.to_string(),
         role: party.role.to_string(),
         online: party.online,
         registered_at: party.registered_at.0,
         last_seen_at: party.last_seen_at.0,
-        notification: party.notification.map(|channel| v1::NotificationChannel {
+        notification: notification.map(|channel| v1::NotificationChannel {
             email: channel.email.clone(),
             phone: channel.phone.clone(),
             push_token: channel.push_token.clone(),
@@ -321,19 +349,28 @@ pub(crate) fn parties(parties: Vec<v1::RegisteredParty>) -> v1::GetRegisteredPar
 
 /// Who wants to hear of which events.
 pub(crate) fn listener(
+    caller: &Caller,
     request: &v1::SubscribeSessionEventsRequest,
 ) -> Result<(PartyId, Vec<EventKind>), Status> {
+    // Kept as long as the stream is open.
+    let bytes = request.event_types.iter().map(|kind| kind.len() + size_of::<EventKind>()).sum();
+    not_over(limits::EVENT_NAMES_BYTES, "event_types", bytes)?;
     let kinds = request.event_types.iter().map(|kind| EventKind::parse(kind));
     let kinds = kinds.collect::<Result<_, _>>();
-    Ok((party(&request.party_id)?, kinds.map_err(|error| field("each of event_types", error))?))
+    Ok((
+        party(caller, &request.party_id)?,
+        kinds.map_err(|error| field("each of event_types", error))?,
+    ))
 }
 
 /// An event to publish. What it leaves open is filled in (EVT-4).
 pub(crate) fn announcement(
+    caller: &Caller,
     request: v1::PublishSessionEventRequest,
     now: Millis,
     name: impl FnOnce() -> EventId,
 ) -> Result<(SessionId, Announcement), Status> {
+    caller.coordinates().map_err(Rejected::status)?;
     let Some(mut event) = request.event else {
         return Err(Status::invalid_argument("event must not be absent"));
     };
@@ -374,11 +411,6 @@ pub(crate) fn published(reached: usize) -> v1::PublishSessionEventResponse {
     v1::PublishSessionEventResponse { success: true, subscriber_count: count(reached) }
 }
 
-/// What `party` gets of an event: all of it.
-pub(crate) fn event_for(_party: &PartyId, announcement: &Announcement) -> Content {
-    announcement.content.clone()
-}
-
 /// A message as it is sent.
 pub(crate) fn message(content: Content) -> MessageItem {
     Encoded::from_bytes(content.into_bytes())
@@ -394,8 +426,11 @@ fn session(session_id: &str) -> Result<SessionId, Status> {
     SessionId::parse(session_id).map_err(|error| field("session_id", error))
 }
 
-fn party(party_id: &str) -> Result<PartyId, Status> {
-    PartyId::parse(party_id).map_err(|error| field("party_id", error))
+/// The party that a call names, which has to be the caller.
+fn party(caller: &Caller, party_id: &str) -> Result<PartyId, Status> {
+    let party = PartyId::parse(party_id).map_err(|error| field("party_id", error))?;
+    caller.is(&party).map_err(Rejected::status)?;
+    Ok(party)
 }
 
 /// What is named by somebody who asks for what exists.

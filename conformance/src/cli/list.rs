@@ -6,6 +6,7 @@ use owo_colors::OwoColorize as _;
 
 use super::Failure;
 use crate::families::FAMILIES;
+use crate::requirement_set;
 use crate::select::Selection;
 
 /// Which requirements to list.
@@ -16,6 +17,10 @@ pub(super) struct List {
     /// Print them as JSON.
     #[arg(long)]
     json: bool,
+    /// Print only the digest of all requirements, which reports and baselines carry: two versions
+    /// of the suite with the same one ask the same of a router.
+    #[arg(long, conflicts_with_all = ["json", "only", "skip", "capability"])]
+    digest: bool,
 }
 
 /// The filters that `run` and `list` share.
@@ -40,6 +45,10 @@ impl Filter {
 
 impl List {
     pub(super) fn execute(self) -> Result<u8, Failure> {
+        if self.digest {
+            println!("{}", requirement_set::digest());
+            return Ok(0);
+        }
         let selection = self.filter.selection()?;
         if self.json {
             print_json(&selection);

@@ -1,7 +1,9 @@
 //! The command line of `mpc-conformance`.
 
 mod explain;
+mod init;
 mod list;
+mod report;
 mod run;
 mod selftest;
 
@@ -22,15 +24,17 @@ const INTERRUPTED: u8 = 130;
 
 const AFTER_HELP: &str = "\
 Examples:
-  mpc-conformance                                     the reference router, all reports to mpc-report/
+  mpc-conformance                                     the reference router, reports to mpc-report/
   mpc-conformance run --target http://127.0.0.1:50051 a router that runs already
   mpc-conformance run --target 'exec:acme-router --port {port}' --profile acme.toml
+  mpc-conformance init acme.toml                      a profile to fill in
   mpc-conformance run --only 'ORD-*' --only ACK-9     some requirements
+  mpc-conformance report diff old.json new.json       what changed between two reports
   mpc-conformance explain ORD-3                       what one means, and how it is checked
 
 Exit codes of `run`:
   0  conformant: every MUST that applies holds
-  1  a MUST is broken, or the ceremony failed
+  1  a MUST is broken, or the ceremony failed; with --baseline, only if that was not known
   2  nothing is broken, but something was inconclusive or not checked
   4  the target cannot be reached, or died
   5  the command line or the profile is wrong, or a report could not be written
@@ -49,10 +53,14 @@ struct Arguments {
 enum Command {
     /// Judge a router.
     Run(Box<run::Run>),
+    /// Write a profile to begin with.
+    Init(init::Init),
     /// List the requirements.
     List(list::List),
     /// Explain one requirement: what it says, and how it is checked.
     Explain(explain::Explain),
+    /// Compare reports.
+    Report(report::Report),
     /// Test the suite itself: plant faults into a right router, and find each of them.
     Selftest(selftest::Selftest),
     /// Print completions for a shell.
@@ -92,8 +100,10 @@ pub fn main() -> ExitCode {
     let command = arguments.command.unwrap_or_else(|| Command::Run(Box::new(run::Run::demo())));
     let ended = match command {
         Command::Run(command) => command.execute(),
+        Command::Init(command) => command.execute(),
         Command::List(command) => command.execute(),
         Command::Explain(command) => command.execute(),
+        Command::Report(command) => command.execute(),
         Command::Selftest(command) => command.execute(),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -160,4 +170,30 @@ fn ignores_hangup() -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
     ignored.is_some_and(|it| it & (1 << (SIGHUP - 1)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command with its own commands, and their names.
+    fn commands(command: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
+        let mut all = vec![(name.to_owned(), command.clone())];
+        for own in command.get_subcommands() {
+            all.extend(commands(own, &format!("{name} {}", own.get_name())));
+        }
+        all
+    }
+
+    #[test]
+    fn what_help_says_besides_is_not_wrapped() {
+        let all = commands(&Arguments::command(), "mpc-conformance");
+        assert!(all.iter().any(|(name, _)| name == "mpc-conformance report diff"));
+        for (name, command) in all {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in text.lines() {
+                assert!(line.chars().count() <= 100, "{name}: {line}");
+            }
+        }
+    }
 }

@@ -1,42 +1,81 @@
 //! `mpc-conformance run`.
 
+mod judging;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstream::eprintln;
 use clap::Args;
 
+use self::judging::{Judged, worst};
 use super::list::Filter;
 use super::{Failure, INTERRUPTED, USAGE, block_on, complain};
-use crate::calibrate::Unfit;
-use crate::ceremony;
 use crate::families;
-use crate::profile::{Profile, Timers};
-use crate::report::live::{Live, Show};
+use crate::profile::Profile;
+use crate::report::baseline::Baseline;
 use crate::report::{Form, OverallVerdict, Report, terminal};
-use crate::run::{Options, run, unjudged};
-use crate::select::Selection;
-use crate::target::{Spec, Target};
+use crate::run::Options;
+use crate::target::Spec;
 
 const AFTER_HELP: &str = "\
 Targets:
   (none)             the reference router, in this process, with short timers
   http://HOST:PORT   a router that runs already; two runs may follow each other on it
-  exec:COMMAND       a command that the suite starts and ends; {port} stands for a free port, {data}
-                     for a folder that is removed afterwards
+  https://HOST:PORT  the same over mutual TLS, with the certificates that [tls] names
+  exec:COMMAND       a command that the suite starts and ends; {port} stands for a free port,
+                     {data} for a folder that is removed afterwards, {notify} for the URL at which
+                     the suite takes notifications, {certs} for a folder with certificates made
+                     for the run: ca.pem, server.pem and server.key
 
-A profile tells the suite what a target claims and how long its timers are. Every key is optional:
+A router that claims `durable` is stopped, killed and started again at the end of the run, and its
+store is damaged and put back; if it claims `secure` as well, once more: some print only then.
+For this the suite must have started it: by exec: or target.start, with {data} in the command or its
+folder as target.data. In a shell, let `exec` start it.
+
+Repeated runs (--repeat) show what does not end the same way every time: each such requirement is
+listed with how often it passed, failed or had no verdict, on the terminal and as `repeats` in JSON.
+The worst run decides the exit code: a target that was lost, else a broken MUST, else what has no
+verdict.
+
+A baseline (--write-baseline) is a small JSON file that names what is broken, warned or not checked
+in a target as it is, of the requirements that were selected. A run with --baseline shows that as
+known, and its exit code is about the rest:
+
+  0  nothing is worse than in the baseline
+  1  something is broken or warned that was not, or the ceremony failed
+  2  something has no verdict that had one
+  4, 5 and 130 as without a baseline
+
+What is better than in the baseline is named: then write it anew. In JUnit, a known failure is
+skipped.
+
+A profile tells the suite what a target claims and how long its timers are; `mpc-conformance init`
+writes one in which every key is explained. Every key is optional:
 
   [target]
   name = \"acme-router 1.4\"
   address = \"http://127.0.0.1:50051\"
-  start = \"acme-router --port 50051\"
+  start = \"acme-router --port 50051 --data /tmp/acme\"
+  data = \"/tmp/acme\"              # where its store lies, if not in {data}
   capabilities = [\"redelivery\"]
 
   [timers]
   heartbeat_timeout_ms = 1500      # without it 30000, and the run takes as long
   ack_timeout_ms = 400
   max_payload_bytes = 2097152
+
+  [notifications]
+  listen = \"127.0.0.1:18080\"     # where the target POSTs its notifications (`offline`); any path
+                                   # will do. With {notify} in a command, a free port by default
+
+  [tls]                            # `secure`; not needed with {certs} in the command
+  ca = \"ca.pem\"                    # whose certificates the target trusts, and which signed its own
+  identities = \"certs\"             # NAME.pem and NAME.key for each party_id; with ca.key there, the
+                                   # suite makes what it needs. Checks take several hundred names,
+                                   # and each run on the same router takes new ones
+  coordinator = \"coordinator\"      # who publishes session events; with {certs} always this name
+  server_name = \"router.acme\"      # in the target's certificate, if not the host of its address
 
 Exit codes: 0 conformant; 1 a MUST is broken, or the ceremony failed; 2 nothing is broken, but
 something was inconclusive or not checked; 4 the target cannot be reached, or died; 5 usage, or a
@@ -67,6 +106,12 @@ pub(super) struct Run {
     /// Write the report as one HTML page.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Hold the run against what this file knows not to hold: only what is worse counts.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write what does not hold as a baseline for later runs.
+    #[arg(long, value_name = "FILE", conflicts_with = "fail_fast")]
+    write_baseline: Option<PathBuf>,
     #[command(flatten)]
     filter: Filter,
     /// What names and random choices derive from [default: a new one each time].
@@ -76,6 +121,15 @@ pub(super) struct Run {
     /// longer are reported as not checked.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMER_LIMIT)]
     timer_limit: u64,
+    /// End the run at the first MUST that is broken, and not known to be: the rest is reported as
+    /// not checked, and no further run begins.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Run so many times on the same target, each time with the next seed; the reports are those of
+    /// the worst run.
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
     /// Run no ceremony through the target. (Where requirements are chosen, none is run anyway.)
     #[arg(long)]
     no_ceremony: bool,
@@ -96,6 +150,7 @@ impl Run {
             junit: file("junit.xml"),
             html: file("report.html"),
             timer_limit: TIMER_LIMIT,
+            repeat: 1,
             ..Self::default()
         }
     }
@@ -110,27 +165,54 @@ impl Run {
                  profile",
             ));
         }
-        for (_, path) in self.files() {
+        let baseline = self.baseline.as_deref().map(Baseline::read).transpose();
+        let baseline = baseline.map_err(Failure::usage)?;
+        for path in self.files().map(|(_, path)| path).chain(&self.write_baseline) {
             writable(path)?;
         }
         let options = Options {
             seed: self.seed.unwrap_or_else(a_new_seed),
             selection,
             timer_limit: Duration::from_secs(self.timer_limit),
+            fail_fast: self.fail_fast,
+            known: baseline.iter().flat_map(Baseline::broken).map(Into::into).collect(),
             replay: self.replay(&spec),
             begins_at: None,
         };
         let judged = block_on(self.judge(&spec, &profile, &options))?;
-        let Some(Judged { report, lost }) = judged.transpose()? else {
-            return Ok(INTERRUPTED);
-        };
-        let failures = self.write(&report, lost.is_some());
+        let Some(judged) = judged.transpose()? else { return Ok(INTERRUPTED) };
+        let Judged { reports, lost } = judged;
+        let mut report = worst(&reports, self.repeat);
+        let mut exit_code = report.verdict.exit_code();
+        if let Some((baseline, file)) = baseline.zip(self.baseline.as_ref()) {
+            let compared = baseline.compare(&reports, file);
+            exit_code = compared.exit_code(&reports);
+            compared.mark(&mut report);
+            report.baseline = Some(compared);
+        }
+        let mut failures = self.write(&report, lost.is_some());
+        failures.extend(self.write_baseline(&reports).err());
         failures.iter().for_each(|it| complain(it));
-        match (lost, report.verdict.exit_code()) {
+        match (lost, exit_code) {
             (Some(lost), _) => Err(Failure::unreachable(lost)),
             (None, 0) if !failures.is_empty() => Ok(USAGE),
             (None, verdict) => Ok(verdict),
         }
+    }
+
+    fn write_baseline(&self, reports: &[Report]) -> Result<(), String> {
+        let Some(path) = &self.write_baseline else { return Ok(()) };
+        let file = path.display();
+        if reports.iter().any(|it| it.verdict == OverallVerdict::Unreachable) {
+            return Err(format!("the baseline {file} was not written: the target was lost"));
+        }
+        let baseline = Baseline::of(reports);
+        std::fs::write(path, baseline.render())
+            .map_err(|error| format!("cannot write the baseline {file}: {error}"))?;
+        if !self.quiet {
+            eprintln!("the baseline {file} knows {} that do not hold", baseline.size());
+        }
+        Ok(())
     }
 
     fn subject(&self) -> Result<(Spec, Profile), Failure> {
@@ -144,7 +226,7 @@ impl Run {
         }
         .map_err(Failure::usage)?;
         if self.profile.is_none() && spec == Spec::BuiltIn {
-            profile.timers = Timers::built_in();
+            profile = Profile::built_in();
         }
         Ok((spec, profile))
     }
@@ -161,61 +243,6 @@ impl Run {
             words.extend(["--timer-limit".into(), self.timer_limit.to_string()]);
         }
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
-    }
-
-    async fn judge(
-        &self,
-        spec: &Spec,
-        profile: &Profile,
-        options: &Options,
-    ) -> Result<Judged, Failure> {
-        let mut target = match Target::open(spec, profile).await {
-            Ok(target) => target,
-            Err(error) if error.is_usage() => return Err(Failure::usage(error)),
-            Err(error) => {
-                let lost = error.to_string();
-                // Without what the command printed: every requirement would tell it again.
-                let why = lost.lines().next().unwrap_or_default().trim_end_matches(':');
-                let report = unjudged(Target::told(spec, profile), options, why);
-                return Ok(Judged { report, lost: Some(lost) });
-            }
-        };
-        let show = Show::fitting(self.quiet);
-        let mut live = Live::new(show);
-        let judged = run(&target.subject, options, |progress| live.tell(progress)).await;
-        drop(live);
-        let mut report = match judged {
-            Ok(report) => report,
-            Err(unfit) => {
-                let lost = lost(spec, &unfit, target.obituary().await);
-                let why = format!("the target {unfit}");
-                let report = unjudged(target.subject.told(), options, &why);
-                target.close().await;
-                return Ok(Judged { report, lost: Some(lost) });
-            }
-        };
-        let mut obituary = target.obituary().await;
-        let is_there = obituary.is_none() && report.verdict != OverallVerdict::Unreachable;
-        if is_there && self.with_ceremony(&options.selection) {
-            let tell = |phase: &str| self.tell_phase(phase);
-            ceremony::add(&mut report, &target.subject, tell).await;
-            obituary = target.obituary().await;
-        }
-        target.close().await;
-        if obituary.is_some() {
-            report.verdict = OverallVerdict::Unreachable;
-        }
-        Ok(Judged { report, lost: obituary.map(|it| format!("{spec} died: {it}")) })
-    }
-
-    fn tell_phase(&self, phase: &str) {
-        if !self.quiet {
-            eprintln!("ceremony: {phase}");
-        }
-    }
-
-    fn with_ceremony(&self, selection: &Selection) -> bool {
-        !self.no_ceremony && selection.is_everything()
     }
 
     fn files(&self) -> impl Iterator<Item = (Form, &PathBuf)> {
@@ -255,13 +282,6 @@ impl Run {
     }
 }
 
-/// What came of a run.
-struct Judged {
-    report: Report,
-    /// Why the target is not there, or not any more, where more is known than the report says.
-    lost: Option<String>,
-}
-
 /// Finds out before the run, not after it, that a report could not be written.
 fn writable(path: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
@@ -276,17 +296,6 @@ fn writable(path: &Path) -> Result<(), Failure> {
         std::fs::remove_file(path).map_err(failed)?;
     }
     Ok(())
-}
-
-fn lost(spec: &Spec, unfit: &Unfit, obituary: Option<String>) -> String {
-    let hint = match (spec, unfit) {
-        (Spec::Attach(_), Unfit::Unreachable(_)) => {
-            "; is the router running, and is this its address?"
-        }
-        _ => "",
-    };
-    let obituary = obituary.map(|it| format!("; {it}")).unwrap_or_default();
-    format!("the target {spec} {unfit}{hint}{obituary}")
 }
 
 /// A seed that is short enough to be typed.

@@ -1,14 +1,19 @@
 //! `mpc-conformance selftest`.
 
-use std::io::IsTerminal as _;
+mod watch;
 
-use anstream::{eprint, println};
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use anstream::{eprint, eprintln, println};
 use clap::Args;
 use owo_colors::OwoColorize as _;
 
+use self::watch::Watch;
 use super::Failure;
 use super::list::textwrap;
-use crate::families::FAMILIES;
+use crate::families::{self, FAMILIES};
+use crate::select::Selection;
 use crate::selftest::{
     FaultTrial, VariantTrial, faults_with_a_check, on_all_cores, try_fault, try_variants,
     without_a_fault,
@@ -30,22 +35,34 @@ pub(super) struct Selftest {
     /// Only these faults or variants, by name. May be repeated.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Only the checks of these requirements, such as 'ORD-*', with their faults; variants have to
+    /// pass only them. May be repeated.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    check: Vec<String>,
     /// Run the whole suite on each fault, and show which other checks find it too.
     #[arg(long)]
     matrix: bool,
     /// Print only what is wrong, and the sum.
     #[arg(long, short)]
     quiet: bool,
+    /// Print the N trials that took longest as well, in seconds of this machine's time.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    slowest: usize,
 }
 
 impl Selftest {
     pub(super) fn execute(self) -> Result<u8, Failure> {
-        let (faults, variants) = self.chosen()?;
-        let mut found = self.faults(&faults);
+        let selection = Selection::new(&self.check, &[], &[]).map_err(Failure::usage)?;
+        let (faults, variants) = self.chosen(&selection)?;
+        let mut times = Vec::new();
+        let (mut found, alarms) = Watch::default().over(|watch| {
+            let found = self.faults(&faults, watch, &mut times);
+            (found, self.variants(&variants, &selection, watch, &mut times))
+        });
         found.sort_by_key(|it| Fault::ALL.iter().position(|fault| *fault == it.fault));
-        let alarms = self.variants(&variants);
         let survivors = found.iter().filter(|it| it.survives().is_some()).count();
-        let untested = if self.only.is_empty() { without_a_fault() } else { Vec::new() };
+        let whole = self.only.is_empty() && selection.is_everything();
+        let untested = if whole { without_a_fault() } else { Vec::new() };
         if !self.quiet {
             print_matrix(&found);
         }
@@ -60,6 +77,7 @@ impl Selftest {
         for id in &untested {
             println!("{} {id} has a check that no fault tests", "UNTESTED".red().bold());
         }
+        print_slowest(times, self.slowest);
         let alarming = alarms.iter().filter(|it| !it.alarms.is_empty()).count();
         let sum = format!(
             "{} of {} faults found, {} of {} variants clean",
@@ -77,7 +95,7 @@ impl Selftest {
     }
 
     /// The faults, and the combinations of variants: the right specimen, and each one alone.
-    fn chosen(&self) -> Result<(Vec<Fault>, Vec<Vec<Variant>>), Failure> {
+    fn chosen(&self, selection: &Selection) -> Result<(Vec<Fault>, Vec<Vec<Variant>>), Failure> {
         for name in &self.only {
             let is_variant = Variant::ALL.iter().any(|it| it.name() == name);
             match Fault::ALL.iter().find(|it| it.name() == name) {
@@ -97,24 +115,50 @@ impl Selftest {
             }
         }
         let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
-        let faults = faults_with_a_check().filter(|it| wanted(it.name())).collect();
+        let is_checked =
+            |it: &Fault| families::find(it.kills()).is_some_and(|it| selection.contains(it));
+        let faults = faults_with_a_check().filter(|it| wanted(it.name()) && is_checked(it));
+        let faults = faults.collect();
         let right = self.only.is_empty().then(Vec::new);
         let each = Variant::ALL.iter().filter(|it| wanted(it.name())).map(|it| vec![*it]);
         Ok((faults, right.into_iter().chain(each).collect()))
     }
 
-    fn faults(&self, faults: &[Fault]) -> Vec<FaultTrial> {
+    fn faults(&self, faults: &[Fault], watch: &Watch, times: &mut Vec<Took>) -> Vec<FaultTrial> {
         let mut count = Count::new("faults", faults.len());
-        on_all_cores(faults, |fault| try_fault(*fault, self.matrix), |_| count.one_more())
+        on_all_cores(
+            faults,
+            |fault| watch.trial(fault.name().into(), || try_fault(*fault, self.matrix)),
+            |trial, took| {
+                count.one_more();
+                times.push((took, trial.fault.name().into()));
+            },
+        )
     }
 
-    fn variants(&self, variants: &[Vec<Variant>]) -> Vec<VariantTrial> {
+    fn variants(
+        &self,
+        variants: &[Vec<Variant>],
+        selection: &Selection,
+        watch: &Watch,
+        times: &mut Vec<Took>,
+    ) -> Vec<VariantTrial> {
         let mut count = Count::new("variants", variants.len());
-        on_all_cores(variants, |variants| try_variants(variants), |_| count.one_more())
+        on_all_cores(
+            variants,
+            |variants| watch.trial(name_of(variants), || try_variants(variants, selection)),
+            |trial, took| {
+                count.one_more();
+                times.push((took, name_of(&trial.variants)));
+            },
+        )
     }
 }
 
-/// How far it is, on a terminal.
+/// How long a trial took, and what was tried.
+type Took = (Duration, String);
+
+/// How far it is: as it goes on a terminal, else at each tenth.
 struct Count {
     what: &'static str,
     done: usize,
@@ -128,11 +172,26 @@ impl Count {
 
     fn one_more(&mut self) {
         self.done += 1;
+        let Self { what, done, all } = self;
         if std::io::stderr().is_terminal() {
-            let end = if self.done == self.all { "\r\x1b[K" } else { "" };
-            eprint!("\r{} of {} {}{end}", self.done, self.all, self.what);
+            let end = if done == all { "\r\x1b[K" } else { "" };
+            eprint!("\r{done} of {all} {what}{end}");
+        } else if *all >= 20 && *done * 10 / *all > (*done - 1) * 10 / *all {
+            eprintln!("{done} of {all} {what}");
         }
     }
+}
+
+fn print_slowest(mut times: Vec<Took>, many: usize) {
+    times.sort_by(|one, other| other.cmp(one));
+    for (took, name) in times.iter().take(many) {
+        println!("{:>7.1} s  {name}", took.as_secs_f64());
+    }
+}
+
+fn name_of(variants: &[Variant]) -> String {
+    let names: Vec<_> = variants.iter().map(|it| it.name()).collect();
+    if names.is_empty() { "the right specimen".into() } else { names.join(" + ") }
 }
 
 /// A line a fault, by the requirement that it breaks.
@@ -168,9 +227,7 @@ fn print_survivor(trial: &FaultTrial, why: &str) {
 }
 
 fn print_alarms(trial: &VariantTrial) {
-    let names: Vec<_> = trial.variants.iter().map(|it| it.name()).collect();
-    let name = if names.is_empty() { "the right specimen".into() } else { names.join(" + ") };
-    println!("{} on {name}:", "FALSE ALARM".red().bold());
+    println!("{} on {}:", "FALSE ALARM".red().bold(), name_of(&trial.variants));
     for report in &trial.alarms {
         println!("    {} {}: {}", report.id, report.outcome.name(), report.detail);
     }

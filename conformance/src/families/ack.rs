@@ -284,7 +284,8 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
         async move { keeping.accepted(bob.acknowledge(request).await) }
     })
     .await?;
-    let first = statuses(&alice, all.iter().map(|(sent, _)| sent)).await?;
+    let first = statuses(&alice, all.iter().map(|(sent, _)| sent)).await;
+    let first = keeping.judged(first)?;
 
     let elsewhere = bob.on_a_connection_of_its_own();
     for (round, again) in [&bob, &elsewhere, &bob].into_iter().enumerate() {
@@ -301,10 +302,12 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
                 request.error_message = String::new();
             }
             let again = again.clone();
-            async move { again.acknowledge(request).await.accepted() }
+            async move { keeping.accepted(again.acknowledge(request).await) }
         })
         .await?;
-        let now = statuses(&alice, all.iter().map(|(sent, _)| sent)).await?;
+        // A status is kept as long as that, too.
+        let now = statuses(&alice, all.iter().map(|(sent, _)| sent)).await;
+        let now = keeping.judged(now)?;
         for (before, after) in first.iter().zip(&now) {
             keeping.judged(same_status(before, after))?;
         }
@@ -324,13 +327,13 @@ async fn many_times_at_once(trial: &Trial, alice: &Party, bob: &Party) -> Verdic
         async move { keeping.accepted(bob.acknowledge(request).await) }
     })
     .await?;
-    let before = statuses(alice, &sent).await?;
+    let before = keeping.judged(statuses(alice, &sent).await)?;
     each(sent.iter().enumerate(), |(place, sent)| {
         let (bob, request) = (bob.clone(), sent.acknowledgement(bob, success(place)));
-        async move { bob.acknowledge(request).await.accepted() }
+        async move { keeping.accepted(bob.acknowledge(request).await) }
     })
     .await?;
-    let after = statuses(alice, &sent).await?;
+    let after = keeping.judged(statuses(alice, &sent).await)?;
     before.iter().zip(&after).try_for_each(|(before, after)| same_status(before, after))
 }
 

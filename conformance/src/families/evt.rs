@@ -4,6 +4,7 @@ mod arrival;
 mod content;
 mod counting;
 mod refusals;
+mod replayed;
 mod series;
 
 use self::arrival::{
@@ -16,8 +17,8 @@ use self::refusals::{
     impossible_events_are_rejected, incomplete_events_are_rejected,
     unknown_subscribers_are_rejected,
 };
+use self::replayed::late_subscribers_get_what_selected_them;
 use super::prelude::*;
-use crate::requirement::{Capability, Level, unchecked};
 
 pub(super) const FAMILY: Family = Family {
     name: "EVT",
@@ -116,13 +117,16 @@ pub(super) const FAMILY: Family = Family {
              and a hundred that select random ones; each gets its own only.",
             check!(only_the_selected_get_it),
         ),
-        unchecked(
-            "EVT-13",
-            Level::Must,
+        must_of(
             Capability::EventReplay,
+            "EVT-13",
             "A selected party that subscribes after an event of a session that has neither ended \
              nor expired gets it then, once per stream, before later ones, if `event_types` lets it \
              through. (Events that select nobody are not replayed.)",
+            "Subscribes after up to 150 events of a dozen sessions, once and again, with filters, as a \
+             party that registered later, that is no member any more, or while events are published; \
+             each comes once, as published, before what comes live.",
+            check!(late_subscribers_get_what_selected_them),
         ),
     ],
 };

@@ -1,6 +1,7 @@
 //! The contract: every requirement, and the check that each has. One file a family.
 
 mod ack;
+mod announcing;
 mod arrivals;
 mod dir;
 mod dur;
@@ -15,9 +16,12 @@ mod ord;
 mod pnd;
 mod red;
 mod reg;
+mod restarting;
 mod rte;
+mod scene;
 mod sec;
 mod ses;
+mod stalling;
 mod sts;
 mod sub;
 mod turns;
@@ -60,8 +64,8 @@ pub fn find(id: &str) -> Option<&'static Requirement> {
 mod prelude {
     pub(super) use tonic::Code;
 
-    pub(super) use crate::outcome::{Stop, Verdict};
-    pub(super) use crate::requirement::{Family, must, should};
+    pub(super) use crate::outcome::{Stop, Verdict, all_hold};
+    pub(super) use crate::requirement::{Capability, Family, must, must_of, should, should_of};
     pub(super) use crate::trial::Trial;
 
     /// A check as a requirement holds it.

@@ -4,6 +4,7 @@ mod ends;
 mod opening;
 mod replay;
 mod second;
+mod wildcard;
 
 use self::ends::{an_end_loses_nothing, what_was_acknowledged_is_over};
 use self::opening::{
@@ -12,8 +13,8 @@ use self::opening::{
 };
 use self::replay::{nothing_falls_between, outstanding_first_and_then_live};
 use self::second::the_second_gets_everything;
+use self::wildcard::all_sessions_at_once;
 use super::prelude::*;
-use crate::requirement::{Capability, Level, unchecked};
 
 pub(super) const FAMILY: Family = Family {
     name: "SUB",
@@ -85,12 +86,15 @@ pub(super) const FAMILY: Family = Family {
              parties are offline (where the run may wait for that); then each gets another message.",
             check!(a_silent_stream_stays_open),
         ),
-        unchecked(
-            "SUB-9",
-            Level::Must,
+        must_of(
             Capability::Wildcard,
+            "SUB-9",
             "An empty `session_id` subscribes to all of the party's sessions, those that begin \
              later included; likewise for GetPendingMessages.",
+            "Subscribes to and polls sessions with deliveries in every state, 40 sessions at once, over \
+             5 MiB in three, ones announced or joined later, and beside streams of single sessions; \
+             orders, acknowledges, cancels and comes back.",
+            check!(all_sessions_at_once),
         ),
         should(
             "SUB-10",

@@ -6,7 +6,6 @@ use tonic::body::Body;
 use tonic::codegen::{Service, StdError};
 
 use super::*;
-use crate::outcome::Outcome;
 use crate::requirement::Capability;
 use crate::specimen::{Fault, Settings, Specimen, Twist};
 
@@ -41,6 +40,20 @@ async fn what_the_profile_says_is_heard() {
     assert_eq!(report.target.timers, profile.timers);
     assert_eq!(report.target.capabilities, [Capability::Core, Capability::Redelivery]);
     assert_eq!(report.seed, 7);
+}
+
+#[tokio::test]
+async fn where_nobody_can_listen_notifications_are_not_checked() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut profile = Profile::default();
+    profile.target.capabilities = vec![Capability::Offline];
+    profile.notifications.listen = Some(address);
+    let judged = InProcess::new(specimen(Twist::none())).profile(profile).selection(only("OFF-4"));
+    let report = judged.run().await;
+    let (outcome, detail) = (report.requirements[0].outcome, &report.requirements[0].detail);
+    assert_eq!(outcome, Outcome::NotChecked);
+    assert!(detail.contains(&format!("cannot listen for notifications at {address}")), "{detail}");
 }
 
 #[tokio::test(start_paused = true)]

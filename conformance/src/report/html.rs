@@ -16,7 +16,7 @@ use std::path::Path;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::timeline::Story;
-use super::wording::{duration, glyph, outcome_like, utc, visible, words};
+use super::wording::{duration, glyph, outcome_like, short_digest, utc, visible, words};
 use super::{Form, Report, RequirementReport, WriteError, summary};
 use crate::outcome::Outcome;
 
@@ -71,6 +71,10 @@ pub fn render(report: &Report) -> String {
                     p {
                         "Written by mpc-conformance " (text(&report.suite_version))
                         ", report format " (report.format)
+                        @if let Some(digest) = &report.requirement_set {
+                            ", requirement set "
+                            code title=(text(digest)) { (text(&short_digest(digest))) }
+                        }
                         ". The same seed makes the same names and random choices again."
                     }
                 }

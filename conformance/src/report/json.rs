@@ -118,6 +118,16 @@ mod tests {
         assert!(!ord_1["detail"].as_str().unwrap().is_empty());
         assert_eq!(ord_1["replay"], "mpc-conformance run --only ORD-1 --seed 42");
         assert_eq!(value["ceremony"]["verdict"][0]["passed"], true);
+        assert_eq!(value["requirement_set"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_report_from_before_there_was_a_digest_is_read() {
+        let mut value: serde_json::Value =
+            serde_json::from_str(&render(&samples::small())).unwrap();
+        value.as_object_mut().unwrap().remove("requirement_set").unwrap();
+        let read = parse(&value.to_string(), Path::new("a.json")).unwrap();
+        assert_eq!(read, Report { requirement_set: None, ..samples::small() });
     }
 
     #[test]

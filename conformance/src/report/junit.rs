@@ -1,5 +1,6 @@
 //! The report for CI systems: JUnit XML, one suite a family, one case a requirement.
 //!
+//! A failure that the baseline knows is *skipped* as well, so that a pipeline shows what is new.
 //! What has no verdict is *skipped*, with the reason: CI systems must not count it as passed, and
 //! it is no failure of the target either. Whether a run without a verdict stops a pipeline is
 //! decided by its exit code. A SHOULD that was not kept passes, with what was seen as the case's
@@ -52,6 +53,9 @@ fn family(report: &Report, family: &FamilyGroup<'_>) -> TestSuite {
     ] {
         suite.add_property(Property::new(name, visible(&value)));
     }
+    if let Some(digest) = &report.requirement_set {
+        suite.add_property(Property::new("requirement_set", visible(digest)));
+    }
     suite
         .set_time(Duration::from_millis(family.requirements.iter().map(|it| it.duration_ms).sum()));
     suite.add_test_cases(family.requirements.iter().map(|it| case(it)));
@@ -62,6 +66,11 @@ fn case(requirement: &RequirementReport) -> TestCase {
     let detail = visible(&requirement.detail);
     let status = match requirement.outcome {
         Outcome::Passed | Outcome::Warned => TestCaseStatus::success(),
+        Outcome::Failed if requirement.known => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("known to fail: {detail}")).set_type("known");
+            status
+        }
         Outcome::Failed => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(detail).set_type(requirement.level.to_string());
@@ -246,6 +255,22 @@ mod tests {
             assert_eq!(ty.as_ref().unwrap().as_str(), kind);
             assert!(message.as_ref().unwrap().contains(reason), "{message:?}");
         }
+    }
+
+    #[test]
+    fn a_known_failure_is_skipped() {
+        let mut report = samples::small();
+        let ord_1 = report.requirements.iter_mut().find(|it| it.id == "ORD-1").unwrap();
+        ord_1.known = true;
+        let document = read(&report);
+        assert_eq!(document.failures, 0);
+        let TestCaseStatus::Skipped { message, ty, .. } = &find(&document, "ORD-1").status else {
+            panic!("it is skipped");
+        };
+        assert_eq!(ty.as_ref().unwrap().as_str(), "known");
+        let message = message.as_ref().unwrap();
+        assert!(message.starts_with("known to fail: "), "{message:?}");
+        assert!(message.contains("brought message 2 where message 1 was due"), "{message:?}");
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::summary::title;
+use super::summary::{self, title};
 use super::wording::{count, glyph, ids, micros, visible, words};
-use super::{Calibration, RequirementReport};
+use super::{Calibration, Report, RequirementReport};
 use crate::families;
 use crate::outcome::Outcome;
 use crate::requirement::Requirement;
@@ -18,6 +18,13 @@ const NAMED: usize = 8;
 
 /// How often the bar is drawn while nothing happens, so that its clock goes on.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Says in a line what came of one of several runs.
+pub fn sum_up(number: u32, of: u32, report: &Report) -> String {
+    let because = summary::because(report, summary::bracketed);
+    let line = format!("run {number} of {of}: {}, {because}", report.verdict.words());
+    visible(&line).into_owned()
+}
 
 /// How a run that goes on is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +79,16 @@ impl Live {
 impl<W: io::Write> Live<W> {
     fn on(screen: Screen<W>) -> Self {
         Self { screen, left: Vec::new(), ended: Vec::new(), broken: 0 }
+    }
+
+    /// Says that this is one of several runs.
+    pub fn is_run(&mut self, number: u32, of: u32) {
+        let run = format!("run {number} of {of}");
+        match &mut self.screen {
+            Screen::Bar(bar) => bar.set_prefix(format!("{run} ")),
+            Screen::Lines(out) => put(out, &run),
+            Screen::Nothing => {}
+        }
     }
 
     /// Takes in what the run tells.
@@ -145,9 +162,10 @@ impl<W: io::Write> Drop for Live<W> {
 }
 
 fn bar(target: ProgressDrawTarget) -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed:>4} {bar:32} {pos}/{len}  {wide_msg}")
-        .expect("the template is well-formed")
-        .progress_chars("━━╌");
+    let style =
+        ProgressStyle::with_template("{prefix}{elapsed:>4} {bar:32} {pos}/{len}  {wide_msg}")
+            .expect("the template is well-formed")
+            .progress_chars("━━╌");
     ProgressBar::with_draw_target(None, target).with_style(style)
 }
 
@@ -236,5 +254,15 @@ mod tests {
         assert!(!bar.is_finished());
         drop(live);
         assert!(bar.is_finished());
+    }
+
+    #[test]
+    fn one_of_several_runs_says_which_and_what_came_of_it() {
+        let mut live = Live::on(Screen::Lines(Vec::new()));
+        live.is_run(2, 5);
+        let Screen::Lines(out) = &live.screen else { unreachable!("it shows lines") };
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), "run 2 of 5\n");
+        let text = sum_up(2, 5, &samples::small());
+        assert!(text.starts_with("run 2 of 5: not conformant, 1 MUST broken (ORD-1), "), "{text}");
     }
 }

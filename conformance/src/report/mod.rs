@@ -4,12 +4,15 @@
 //! programs, [`junit`] for CI systems; [`live`] shows that the run goes on. Names, messages and
 //! status texts in a report come from the target: every form takes them for untrusted text.
 
+pub mod baseline;
 pub mod ceremony;
+pub mod diff;
 mod file;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod live;
+pub mod repeats;
 #[cfg(test)]
 mod samples;
 mod summary;
@@ -19,6 +22,7 @@ mod wording;
 
 pub use ceremony::CeremonyReport;
 pub use file::{Form, WriteError};
+pub use repeats::Repeats;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +55,19 @@ pub struct Report {
     pub counts: Counts,
     /// One entry a requirement, in the order of the contract.
     pub requirements: Vec<RequirementReport>,
+    /// The [digest](crate::requirement_set::digest) of all requirements that the suite knew, also
+    /// of those that were not selected; absent in reports from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement_set: Option<String>,
     /// The ceremony that was run through the target, if one was.
     #[serde(default)]
     pub ceremony: Option<CeremonyReport>,
+    /// If there were to be several runs: what they were like. This report is that of the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeats>,
+    /// If the run was held against a baseline: what is known, worse and better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<baseline::Compared>,
 }
 
 /// What was judged.
@@ -187,6 +201,9 @@ pub struct RequirementReport {
     pub capability: Capability,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether the baseline knows that it does not hold.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub known: bool,
     /// Why, in a sentence; empty for what passed.
     pub detail: String,
     /// The requirement itself.
@@ -205,6 +222,10 @@ pub struct RequirementReport {
     /// For what failed or warned: the command that runs this check again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 fn is_zero(n: &usize) -> bool {

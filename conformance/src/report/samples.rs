@@ -343,6 +343,7 @@ fn passed(id: &str, says: &str) -> RequirementReport {
         level: Level::Must,
         capability: Capability::Core,
         outcome: Outcome::Passed,
+        known: false,
         detail: String::new(),
         says: says.into(),
         duration_ms: 214,
@@ -382,12 +383,15 @@ fn report(
         verdict: OverallVerdict::Incomplete,
         counts: Counts::default(),
         requirements,
+        requirement_set: Some("4ba3f71c".repeat(8)),
         ceremony: None,
+        repeats: None,
+        baseline: None,
     })
 }
 
 /// The report with its counts, and the verdict that follows from them.
-fn sum_up(report: Report) -> Report {
+pub(super) fn sum_up(report: Report) -> Report {
     let counts = Counts::of(report.requirements.iter().map(|it| it.outcome));
     let verdict = match counts {
         Counts { failed: 1.., .. } => OverallVerdict::NotConformant,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use owo_colors::{OwoColorize as _, Style};
 
 use self::wrap::{WIDTH_LIMIT, wrap};
+use super::baseline::Compared;
 use super::summary::{self, FamilyGroup, ids_of};
 use super::timeline::Story;
 use super::wording::{self, count, duration, glyph, micros, offset, utc, visible, words};
@@ -252,7 +253,9 @@ fn finding(page: &mut Page<'_, impl io::Write>, requirement: &RequirementReport)
     let story = Story::of(requirement);
     page.blank()?;
     let ending = wording::ending(outcome, requirement.level);
-    let title = format!("{} {}  {} {ending}", glyph(outcome), requirement.id, requirement.level);
+    let known = if requirement.known { ", known to the baseline" } else { "" };
+    let (id, level) = (&requirement.id, requirement.level);
+    let title = format!("{} {id}  {level} {ending}{known}", glyph(outcome));
     page.paragraph(0, &title, style(outcome))?;
     page.paragraph(2, &requirement.says, Style::new().bold())?;
     match story.finding() {
@@ -330,12 +333,38 @@ fn verdict(
         let path = path.display().to_string();
         writeln!(page.out, "{}{}", label(form.name()), visible(&path))?;
     }
-    if !options.files.is_empty() {
+    if let Some(repeats) = &report.repeats {
+        for (number, line) in repeats.lines().into_iter().enumerate() {
+            page.field(if number == 0 { "repeats" } else { "" }, &line)?;
+        }
+        page.blank()?;
+    }
+    let held = report.baseline.as_ref().map(Compared::lines);
+    if let Some((lines, _)) = &held {
+        for (label, line) in lines {
+            page.field(label, line)?;
+        }
+        page.blank()?;
+    }
+    if let Some(digest) = &report.requirement_set {
+        page.field("contract", &format!("requirement set {}", wording::short_digest(digest)))?;
+    }
+    if !options.files.is_empty() || report.requirement_set.is_some() {
         page.blank()?;
     }
     let words = report.verdict.words().to_uppercase();
     let style = style(wording::outcome_like(report.verdict)).bold();
-    page.paragraph(0, &format!("{words}: {}", summary::because(report, summary::bracketed)), style)
+    page.paragraph(
+        0,
+        &format!("{words}: {}", summary::because(report, summary::bracketed)),
+        style,
+    )?;
+    if let Some((_, all)) = &held {
+        let is_worse = report.baseline.as_ref().is_some_and(|it| !it.worse.is_empty());
+        let outcome = if is_worse { Outcome::Failed } else { Outcome::Passed };
+        page.paragraph(0, &format!("BASELINE: {all}"), self::style(outcome).bold())?;
+    }
+    Ok(())
 }
 
 fn columns(text: &str) -> usize {

@@ -133,6 +133,11 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
+/// As much of a digest as tells it from others.
+pub(super) fn short_digest(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
 /// A time of day: `2026-07-22 10:11:12 UTC`, from Unix milliseconds.
 pub(super) fn utc(unix_ms: i64) -> String {
     let seconds = unix_ms.div_euclid(1_000);

@@ -9,6 +9,7 @@ use prost::Message as _;
 use tokio::time::Instant;
 
 use super::delivery::Way;
+use super::journal::{Accepted, Fact};
 use super::polling::ANSWER_BYTES;
 use super::routing::Arrival;
 use super::state::{Delivery, Message, Number, State};
@@ -29,9 +30,13 @@ impl State {
     ) -> String {
         let number = self.messages.len();
         let content = self.content(request, arrival);
+        self.note_message(&content, &parties);
         let message_id = content.message_id.clone();
+        self.note_accepted(&message_id, request);
         let kept = self.keeps(request, arrival);
-        self.session_mut(&request.session_id).accepted += 1;
+        let session = self.session_mut(&request.session_id);
+        session.accepted += 1;
+        session.reached.extend(parties.iter().cloned());
 
         // RTE-5: one identifier, for this message only.
         self.numbers.insert(message_id.clone(), number);
@@ -47,13 +52,56 @@ impl State {
             for party in &parties {
                 self.offer(number, party);
             }
+            for party in &parties {
+                self.raise(number, party);
+                self.collapse(number, party);
+                // OFF-1: being told is not being delivered to.
+                if self.has(Fault::NotifiedIsDelivered) && self.can_be_told(party) {
+                    self.take_out(number, party);
+                }
+            }
         }
         message_id
+    }
+
+    /// DUR-2: a message and all of its recipients are written at once.
+    fn note_message(&mut self, content: &MpcMessage, parties: &[String]) {
+        let written = if self.has(Fault::RecipientsWrittenLater) { 1 } else { parties.len() };
+        let recipients = parties.iter().take(written).cloned().collect();
+        self.note(Fact::Accepted(Accepted { content: content.clone(), recipients }));
+    }
+
+    /// Writes down the recipients that a fault has left out.
+    pub(super) fn note_other_recipients(&mut self, message_id: &str) {
+        let Some(&number) = self.numbers.get(message_id) else { return };
+        let message = &self.messages[number];
+        let others = message.deliveries.iter().skip(1).map(|it| it.party.clone()).collect();
+        let content = MpcMessage { message_id: message_id.to_owned(), ..MpcMessage::default() };
+        self.note(Fact::Addressed(Accepted { content, recipients: others }));
+    }
+
+    /// Gives a new member the broadcasts of before: only a fault does (SES-6).
+    pub(super) fn hand_down_history(&mut self, session_id: &str, party: &str) {
+        for number in 0..self.messages.len() {
+            let message = &mut self.messages[number];
+            if message.content.session_id == session_id
+                && message.content.is_broadcast
+                && message.content.from_party != party
+                && message.delivery(party).is_none()
+            {
+                message.deliveries.push(Delivery::to(party.to_owned()));
+                self.put_into_mailbox(number, party);
+                self.offer(number, party);
+            }
+        }
     }
 
     /// What is accepted is kept; only faults do otherwise.
     fn keeps(&mut self, request: &RouteMessageRequest, arrival: &Arrival) -> bool {
         let twist = self.twist.clone();
+        if self.drops_under_load(&request.from_party) {
+            return false;
+        }
         let session = self.session_mut(&request.session_id);
         let highest =
             session.rounds.entry(request.from_party.clone()).or_insert(request.round_number);
@@ -67,7 +115,7 @@ impl State {
         !drops
     }
 
-    fn put_into_mailbox(&mut self, number: Number, party: &str) {
+    pub(super) fn put_into_mailbox(&mut self, number: Number, party: &str) {
         let session = self.messages[number].content.session_id.clone();
         let ring = self.has(Fault::OfflineMailboxOf100)
             && self.party(party).is_some_and(|party| !self.is_online(party));
@@ -81,6 +129,7 @@ impl State {
         if accepted_is_delivered {
             self.hand_out(number, party, Way::Stream);
         }
+        self.evict(&session, party);
     }
 
     /// The message as its recipients get it: RTE-4.

@@ -3,8 +3,9 @@
 use mpc_router_proto::v1::{AcknowledgeMessageRequest, AcknowledgeMessageResponse};
 use tonic::Code;
 
+use super::journal::Fact;
 use super::refusal::Refusal;
-use super::state::{Number, Phase, State};
+use super::state::{Delivery, Number, Phase, State};
 use super::{Fault, Variant};
 
 /// What an acknowledgement comes to.
@@ -59,7 +60,15 @@ impl State {
                 return Err(Refusal::denied("the party is no recipient").or(Code::NotFound));
             }
         }
+        if !self.takes_acknowledgements(&request.session_id) {
+            return Err(Refusal::precondition("the session has ended"));
+        }
+        // OFF-1: also of who is away.
+        if self.has(Fault::OfflineAckRefused) && self.can_be_told(&party) {
+            return Err(Refusal::precondition("the party is offline"));
+        }
         self.heard(&party);
+        self.told_anew_after_ack(&party);
         // ACK-1, ACK-3
         let phase = if request.success || self.has(Fault::NackTakenForAck) {
             Phase::Acknowledged
@@ -136,6 +145,10 @@ impl State {
             } else if !lost {
                 self.settle(number, &party, phase);
             }
+            if !self.messages[number].deliveries.iter().any(Delivery::is_open) {
+                let message_id = self.messages[number].content.message_id.clone();
+                self.forget_key_of(&message_id);
+            }
             // There may be a timer less to wait for.
             self.wake_streams(&party);
         }
@@ -178,6 +191,7 @@ impl State {
             } else if self.twist.is(Variant::FailedHasEndTime) {
                 delivery.acknowledged_at = now;
             }
+            self.note_change(number, &party, Fact::Ended);
             if !(away && self.has(Fault::AckWhileAwayForgotten)) {
                 self.take_out(number, &party);
             }

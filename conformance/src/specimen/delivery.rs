@@ -4,6 +4,7 @@ use mpc_router_proto::v1::MpcMessage;
 use tokio::time::{Duration, Instant};
 use tonic::Status;
 
+use super::journal::Fact;
 use super::state::{Number, Phase, State};
 use super::{Fault, Variant};
 
@@ -61,11 +62,17 @@ impl State {
             Way::Stream => delivery.streamed = true,
             Way::Poll => delivery.polls += 1,
         }
+        // EXP-1: its time runs from its acceptance.
+        if way == Way::Poll && twist.has(Fault::PollRenewsTtl) {
+            message.accepted = Instant::now();
+        }
+        let Some(delivery) = message.delivery_mut(party) else { return content };
         let silent = match way {
             Way::Stream => twist.has(Fault::StreamedStaysPending),
             Way::Poll => twist.has(Fault::PollLeavesPending),
         };
-        if delivery.phase == Phase::Pending && !silent {
+        let fresh = delivery.phase == Phase::Pending && !silent;
+        if fresh {
             // PND-5, STS-2, STS-3
             delivery.phase = Phase::Delivered;
             delivery.noted_at =
@@ -91,6 +98,9 @@ impl State {
             twist.has(Fault::PolledTooOftenFails) && delivery.polls > self.settings.max_retries;
 
         // SUB-3, PND-5: handed out is not ended.
+        if fresh && !self.is(Variant::ForgetsHandOuts) {
+            self.note_change(number, party, Fact::HandedOut);
+        }
         let taken = match way {
             Way::Stream => twist.has(Fault::StreamedIsDone),
             Way::Poll => twist.has(Fault::PollTakesAway),
@@ -115,6 +125,7 @@ impl State {
             if phase == Phase::Acknowledged || failures_have_times {
                 delivery.acknowledged_at = now;
             }
+            self.note_change(number, party, Fact::Ended);
         }
         self.take_out(number, party);
     }
@@ -145,10 +156,16 @@ impl State {
 
     /// EXP-1: what has been outstanding for `message_ttl` fails. EXP-2: nothing does before.
     pub(super) fn expire(&mut self) {
-        if self.has(Fault::NeverExpires) {
+        if self.has(Fault::NeverExpires) || self.is(Variant::NoExpiry) {
             return;
         }
+        if self.has(Fault::ExpiresFromSessionStart) {
+            return self.expire_with_sessions();
+        }
         let mut time_to_live = self.settings.message_ttl;
+        if self.is(Variant::SweptExpiry) {
+            time_to_live += time_to_live / 8;
+        }
         if self.has(Fault::ExpiresInHalfTheTime) {
             time_to_live /= 2;
         }
@@ -160,6 +177,17 @@ impl State {
         {
             self.expired += 1;
             self.expire_message(self.expired - 1, |_, _| true);
+        }
+    }
+
+    /// EXP-2: a message's time does not depend on its session's. Only a fault counts from there.
+    fn expire_with_sessions(&mut self) {
+        for number in 0..self.messages.len() {
+            let session = self.session(&self.messages[number].content.session_id);
+            let begun = session.and_then(|session| session.begun);
+            if begun.is_some_and(|begun| begun.elapsed() >= self.settings.message_ttl) {
+                self.expire_message(number, |_, _| true);
+            }
         }
     }
 
@@ -186,7 +214,23 @@ impl State {
             .map(|delivery| delivery.party.clone())
             .collect();
         for party in parties {
+            let with_it = self.expires_with(number, &party);
             self.end(number, &party, Phase::Failed);
+            if self.has(Fault::ExpiredStaysInMailbox) {
+                self.put_into_mailbox(number, &party);
+            }
+            for number in with_it {
+                self.end(number, &party, Phase::Failed);
+            }
+        }
+    }
+
+    /// What else a fault expires with a delivery: all of its mailbox.
+    fn expires_with(&self, number: Number, party: &str) -> Vec<Number> {
+        let session_id = &self.messages[number].content.session_id;
+        match self.has(Fault::ExpiresWholeMailbox) {
+            true => self.outstanding(session_id, party),
+            false => Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use mpc_router_proto::v1::{
     GetRegisteredPartiesRequest, GetRegisteredPartiesResponse, NotificationChannel, RegisteredParty,
 };
 
+use super::identity::Caller;
 use super::refusal::Refusal;
 use super::registration::ROLES;
 use super::state::{Party, State};
@@ -28,8 +29,10 @@ impl State {
     pub(super) fn directory(
         &self,
         request: &GetRegisteredPartiesRequest,
+        caller: &Caller,
     ) -> Result<GetRegisteredPartiesResponse, Refusal> {
         let role = request.role_filter.as_str();
+        let filtered = !role.is_empty() || request.only_online;
         // DIR-5
         if !role.is_empty()
             && !ROLES.contains(&role)
@@ -48,7 +51,8 @@ impl State {
                 } else {
                     1
                 };
-                std::iter::repeat_with(|| self.entry(party)).take(copies)
+                std::iter::repeat_with(|| self.entry(party, self.may_wake(caller, party, filtered)))
+                    .take(copies)
             })
             .collect();
         if self.has(Fault::DirectoryPageOf50) {
@@ -99,8 +103,8 @@ impl State {
     }
 
     /// One party as the directory shows it (REG-7).
-    fn entry(&self, party: &Party) -> RegisteredParty {
-        let mut notification = party.notification.clone();
+    fn entry(&self, party: &Party, with_channel: bool) -> RegisteredParty {
+        let mut notification = party.notification.clone().filter(|_| with_channel);
         if self.has(Fault::PushTokenForgotten)
             && let Some(channel) = &mut notification
         {

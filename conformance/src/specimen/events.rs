@@ -9,14 +9,12 @@ use mpc_router_proto::v1::{
 use tokio::time::{Duration, Instant};
 
 use super::delivery::{LAG, Next};
+use super::journal::{Announced, Fact};
+use super::membership::ends;
 use super::refusal::Refusal;
 use super::registration::is_plain;
 use super::state::{Listener, Published, State};
-use super::{Fault, Variant};
-
-/// The types of event that end a session.
-const ENDING: [&str; 4] =
-    ["session_completed", "session_failed", "session_cancelled", "session_expired"];
+use super::{Fault, Twist, Variant};
 
 /// How long a fault waits for a stream that has ended.
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -53,9 +51,13 @@ impl State {
         if self.is(Variant::EndedSessionsAreOver) {
             self.check_end(&event)?;
         }
-        self.announce(&event);
+        self.note_event(&event);
         let filled = self.filled(event.clone());
+        self.keep_event(&filled);
         let subscriber_count = self.send_event(&filled);
+        let given = event.clone();
+        let announced = Announced { given, filled: filled.clone(), subscriber_count };
+        self.note(Fact::Published(Box::new(announced)));
         if !event.event_id.is_empty() {
             if self.has(Fault::LastEventOnlyDeduplicated) {
                 self.published.clear();
@@ -112,27 +114,11 @@ impl State {
 
     /// A session ends for good, and only after it was announced.
     fn check_end(&mut self, event: &SessionEvent) -> Result<(), Refusal> {
-        let ends = ENDING.contains(&event.event_type.as_str());
         let session = self.session_mut(&event.session_id);
-        if session.ended || (ends && !session.announced) {
+        if session.ended_at.is_some() || (ends(&event.event_type) && !session.announced) {
             return Err(Refusal::precondition("the session is not going on"));
         }
-        session.ended = ends;
         Ok(())
-    }
-
-    /// A session's members are the selected parties of its newest announcement that has any.
-    fn announce(&mut self, event: &SessionEvent) {
-        let session = self.session_mut(&event.session_id);
-        session.events += 1;
-        if ["session_created", "session_started"].contains(&event.event_type.as_str()) {
-            session.announced = true;
-            if !event.selected_parties.is_empty() {
-                session.members.clone_from(&event.selected_parties);
-                session.members.sort();
-                session.members.dedup();
-            }
-        }
     }
 
     /// EVT-4: what was given is kept, what is empty is filled. EVT-3: the rest stays.
@@ -171,6 +157,7 @@ impl State {
         let due = if lags { now + LAG } else { now };
 
         let twist = self.twist.clone();
+        let apart = self.keeps_tokens_apart(self.settings.secure, false);
         let mut parties = BTreeSet::new();
         let mut streams = 0;
         for listener in &mut self.listeners {
@@ -182,33 +169,17 @@ impl State {
                     || twist.has(Fault::EventsToEverybody)
                     || twist.is(Variant::EventsReachEverybody)
             };
-            // EVT-2
-            let types = &listener.event_types;
-            let wanted = types.is_empty()
-                || if twist.has(Fault::FirstEventTypeOnly) {
-                    types.first() == Some(&event.event_type)
-                } else if twist.has(Fault::EventTypeByPrefix) {
-                    types.iter().any(|prefix| event.event_type.starts_with(prefix))
-                } else {
-                    types.contains(&event.event_type)
-                };
+            let wanted = listener.wants(event, &twist);
             let still_there = !(listener.ended && twist.has(Fault::PublishWaitsForEnded));
             if !(concerned && wanted && still_there) {
                 continue;
             }
             streams += 1;
-            parties.insert(listener.party.as_str());
+            parties.insert(listener.party.clone());
             if listener.ended || debounced {
                 continue;
             }
-            let mut copy = event.clone();
-            if twist.is(Variant::OwnJoinTokenOnly) {
-                copy.join_tokens.retain(|party, _| *party == listener.party);
-            }
-            listener.queue.push_back((due, copy));
-            if let Some(waker) = listener.waker.take() {
-                waker.wake();
-            }
+            listener.push(due, event, apart, &twist);
         }
         let count = if twist.has(Fault::CountsStreams) {
             streams
@@ -265,14 +236,22 @@ impl State {
             waker: None,
             ended: false,
         });
+        // EVT-13: under the same lock, so that nothing comes twice.
+        if !self.has(Fault::ReplayOverlapsLive) {
+            self.replay_events(id);
+        }
         Ok(id)
     }
 
     /// What an event stream does next.
     pub(super) fn next_event(&mut self, id: u64, waker: &Waker) -> Next<SessionEvent> {
+        let stops = self.stops;
         let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id) else {
             return Next::End(None);
         };
+        if stops {
+            return self.farewell(Fault::StopEndsEventStreamsWithOk);
+        }
         let now = Instant::now();
         if let Some(at) = listener.queue.iter().position(|(due, _)| *due <= now)
             && let Some((_, event)) = listener.queue.remove(at)
@@ -294,6 +273,34 @@ impl State {
             }
         } else {
             self.listeners.retain(|listener| listener.id != id);
+        }
+    }
+}
+
+impl Listener {
+    /// EVT-2: whether its types let the event through.
+    pub(super) fn wants(&self, event: &SessionEvent, twist: &Twist) -> bool {
+        let types = &self.event_types;
+        types.is_empty()
+            || if twist.has(Fault::FirstEventTypeOnly) {
+                types.first() == Some(&event.event_type)
+            } else if twist.has(Fault::EventTypeByPrefix) {
+                types.iter().any(|prefix| event.event_type.starts_with(prefix))
+            } else {
+                types.contains(&event.event_type)
+            }
+    }
+
+    /// Puts an event behind all others in the stream's queue; join tokens of others do not go with
+    /// it where they are kept `apart`.
+    pub(super) fn push(&mut self, due: Instant, event: &SessionEvent, apart: bool, twist: &Twist) {
+        let mut copy = event.clone();
+        if apart || twist.is(Variant::OwnJoinTokenOnly) {
+            copy.join_tokens.retain(|party, _| *party == self.party);
+        }
+        self.queue.push_back((due, copy));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
         }
     }
 }

@@ -17,6 +17,17 @@ impl Ids {
         Self { given: 0, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
+    /// How many were given.
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Begins again behind the first `count` of this seed: only faults do.
+    pub(super) fn begin_after(&mut self, count: u64, seed: u64, twist: &Twist) {
+        *self = Self::from_seed(seed);
+        (0..count).for_each(|_| drop(self.next(twist)));
+    }
+
     /// The next one. Ids have no order: the random half stands first.
     pub(super) fn next(&mut self, twist: &Twist) -> String {
         self.given += 1;

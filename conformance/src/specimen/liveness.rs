@@ -43,6 +43,9 @@ impl State {
         if !(offline && self.has(Fault::OfflineForGood)) {
             self.heard_in_heartbeat(name, request.timestamp);
         }
+        if !self.has(Fault::HeartbeatLeavesToldMark) {
+            self.comes_back(name);
+        }
         self.tally.heartbeats += 1;
         Ok(HeartbeatResponse {
             success: true,
@@ -92,7 +95,7 @@ impl State {
                     _ => milliseconds,
                 }
         } else {
-            now
+            now - self.beats_behind_ms
         }
     }
 

@@ -9,9 +9,12 @@
 //! no nuisance when it passes all variants. To follow one of them, search for its name.
 //!
 //! To read it, begin with `router`, the ten calls, and follow one to where it is decided:
-//! `registration`, `liveness` and `directory` for parties; `routing` and `accepting` for what is
-//! sent; `subscribing`, `queues`, `streams` and `redelivery` for what is streamed; `polling`,
-//! `acknowledging`, `status` and `events`. What they share stands in `state` and `delivery`.
+//! `registration`, `liveness` and `directory` for parties; `membership` for sessions; `routing`,
+//! `keys` and `accepting` for what is sent; `subscribing`, `queues`, `streams` and `redelivery` for
+//! what is streamed; `waking` for who is away; `load` and `gate` for what is too much; `polling`,
+//! `acknowledging`, `status`, `events` and `event_replay`; `wildcard` for all of a party's sessions;
+//! `identity` for who calls; `journal`, `disk` and `machine` for what survives a restart. What they
+//! share stands in `state` and `delivery`.
 //!
 //! All time is tokio's, so that under a paused clock on one thread a run is the same every time.
 
@@ -20,11 +23,21 @@ mod acknowledging;
 mod clock;
 mod delivery;
 mod directory;
+mod disk;
+mod event_replay;
 mod events;
 mod faults;
+mod gate;
+mod identity;
 mod ids;
+mod journal;
+mod keys;
 mod liveness;
+mod load;
+mod machine;
+mod membership;
 mod polling;
+mod printing;
 mod queues;
 mod redelivery;
 mod refusal;
@@ -39,18 +52,26 @@ mod subscribing;
 mod tests;
 mod twist;
 mod variants;
+mod waking;
+mod wildcard;
 mod wire;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 pub use faults::{Fault, UnknownFault};
+pub use machine::Machine;
 pub use twist::Twist;
 pub use variants::{UnknownVariant, Variant};
 pub use wire::SpecimenService;
 
 use clock::Clock;
+use disk::{Damage, Disk};
 use state::State;
+
+use crate::notices::Notices;
+use crate::printed::Printed;
 
 /// What an operator sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +86,8 @@ pub struct Settings {
     pub message_ttl: Duration,
     /// The longest payload, in bytes (RTE-9).
     pub max_payload: usize,
+    /// Whether it asks who calls (SEC-1).
+    pub secure: bool,
     /// What identifiers, and the twists that leave something to chance, are drawn from.
     pub seed: u64,
 }
@@ -78,6 +101,7 @@ impl Default for Settings {
             max_retries: 5,
             message_ttl: Duration::from_secs(24 * 60 * 60),
             max_payload: 2 * 1024 * 1024,
+            secure: false,
             seed: 0,
         }
     }
@@ -85,6 +109,11 @@ impl Default for Settings {
 
 /// How far a legal clock may be off.
 const AHEAD: Duration = Duration::from_millis(1500);
+
+/// How far the clock is ahead.
+fn ahead(twist: &Twist) -> Duration {
+    if twist.is(Variant::ClockAhead) { AHEAD } else { Duration::ZERO }
+}
 
 /// A plain router in memory, right but for its [`Twist`]. Clones are the same router.
 ///
@@ -94,12 +123,25 @@ const AHEAD: Duration = Duration::from_millis(1500);
 pub struct Specimen {
     twist: Arc<Twist>,
     max_payload: usize,
+    secure: bool,
     state: Arc<Mutex<State>>,
+    /// Calls that have not been answered.
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Specimen {
     /// The capabilities, besides `core`, that the right specimen can claim.
-    pub const CAPABILITIES: &'static [&'static str] = &["redelivery", "expiry"];
+    pub const CAPABILITIES: &'static [&'static str] = &[
+        "redelivery",
+        "expiry",
+        "offline",
+        "membership",
+        "wildcard",
+        "event-replay",
+        "flow",
+        "durable",
+        "idempotency",
+    ];
 
     /// An empty router whose clock shows the time of day. Call it within a tokio runtime with time
     /// enabled: from here on only tokio's clock counts.
@@ -110,10 +152,37 @@ impl Specimen {
     /// An empty router whose clock shows `unix` now, for runs that are to be the same every time.
     pub fn at(unix: SystemTime, settings: Settings, twist: impl Into<Twist>) -> Self {
         let twist = Arc::new(twist.into());
-        let ahead = if twist.is(Variant::ClockAhead) { AHEAD } else { Duration::ZERO };
-        let max_payload = settings.max_payload;
-        let state = State::new(settings, twist.clone(), Clock::showing(unix + ahead));
-        Self { twist, max_payload, state: Arc::new(Mutex::new(state)) }
+        let clock = Clock::showing(unix + ahead(&twist));
+        Self::on(&Disk::default(), clock, settings, twist).expect("an empty disk is whole")
+    }
+
+    /// The router that comes back from what is on a disk.
+    fn on(
+        disk: &Disk,
+        clock: Clock,
+        settings: Settings,
+        twist: Arc<Twist>,
+    ) -> Result<Self, Damage> {
+        let (max_payload, secure) = (settings.max_payload, settings.secure);
+        let entries = disk.read(&twist)?;
+        let mut state = State::new(settings, twist.clone(), clock);
+        state.come_back(entries, disk.pen());
+        let state = Arc::new(Mutex::new(state));
+        Ok(Self { twist, max_payload, secure, state, under_way: Arc::default() })
+    }
+
+    /// The same router, which prints there.
+    #[must_use]
+    pub fn printing(self, printed: Printed) -> Self {
+        self.lock().printed = printed;
+        self
+    }
+
+    /// The same router, which sends its notifications there. Without this it raises none.
+    #[must_use]
+    pub fn notifying(self, notices: Notices) -> Self {
+        self.lock().waking.notices = Some(notices);
+        self
     }
 
     /// What is planted into it.

@@ -5,6 +5,7 @@ use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 
 use super::delivery::Way;
+use super::membership::Reading;
 use super::refusal::Refusal;
 use super::state::{Number, Phase, State};
 use super::{Fault, Variant};
@@ -23,7 +24,7 @@ impl State {
         if party.is_empty() && !self.has(Fault::EmptyPollerAccepted) {
             return Err(Refusal::invalid("party_id is empty"));
         }
-        if request.session_id.is_empty() {
+        if request.session_id.is_empty() && !self.has_wildcard() {
             return Err(Refusal::invalid("session_id is empty"));
         }
         if self.party(party).is_none()
@@ -32,7 +33,15 @@ impl State {
         {
             return Err(Refusal::not_found("the party is not registered"));
         }
+        self.admit(&request.session_id, party, Reading::Poll)?;
+        if self.has(Fault::OfflinePollRefused) && self.can_be_told(party) {
+            return Err(Refusal::precondition("the party is offline"));
+        }
         self.heard(party);
+        // OFF-2
+        if !self.has(Fault::PollLeavesToldMark) {
+            self.comes_back(party);
+        }
         self.end_instant(&request.session_id);
 
         let candidates = self.candidates(request);
@@ -50,15 +59,14 @@ impl State {
             let mailboxes = self.sessions.values().filter_map(|s| s.mailboxes.get(party));
             mailboxes.flatten().copied().collect()
         } else {
-            let session = self.session(&request.session_id);
-            let mailbox = session.and_then(|session| session.mailboxes.get(party));
-            mailbox.into_iter().flatten().copied().collect()
+            self.outstanding(&request.session_id, party)
         };
         // PND-8: acknowledged on a stream is gone from polls.
         if self.has(Fault::PollIgnoresStreamAcks) {
             let ended = (0..self.messages.len()).filter(|number| {
                 let message = &self.messages[*number];
-                self.same_session(&message.content.session_id, &request.session_id)
+                let of = &message.content.session_id;
+                (request.session_id.is_empty() || self.same_session(of, &request.session_id))
                     && message.delivery(party).is_some_and(|delivery| {
                         delivery.phase == Phase::Acknowledged && delivery.streamed
                     })
@@ -69,7 +77,7 @@ impl State {
         numbers.dedup();
 
         let content = |number: &Number| &self.messages[*number].content;
-        numbers.retain(|number| self.is_new_enough(*number, party, request.after_timestamp));
+        numbers.retain(|number| self.is_new_enough(*number, request));
         // ORD-6: by `created_at`, and as routed where these are equal.
         numbers.sort_by_key(|number| content(number).created_at);
         if self.has(Fault::PollSortedById) {
@@ -77,6 +85,14 @@ impl State {
         }
         if self.has(Fault::PollGroupedBySender) {
             numbers.sort_by_key(|number| &content(number).from_party);
+        }
+        if request.session_id.is_empty() {
+            if self.has(Fault::WildcardPollBySession) {
+                numbers.sort_by_key(|number| &content(number).session_id);
+            }
+            if self.has(Fault::WildcardPollFindsNothing) {
+                numbers.clear();
+            }
         }
         if self.has(Fault::PollNewestFirst) {
             numbers.reverse();
@@ -88,7 +104,8 @@ impl State {
     }
 
     /// PND-2: older ones are not in the answer. PND-3: equal ones are.
-    fn is_new_enough(&self, number: Number, party: &str, after_timestamp: i64) -> bool {
+    fn is_new_enough(&self, number: Number, request: &GetPendingMessagesRequest) -> bool {
+        let (party, after_timestamp) = (request.party_id.as_str(), request.after_timestamp);
         let message = &self.messages[number];
         let created_at = message.content.created_at;
         if self.has(Fault::AfterTimestampIgnored) {
@@ -97,7 +114,9 @@ impl State {
         if self.has(Fault::AfterTimestampWithSlack) {
             return created_at >= after_timestamp.saturating_sub(1000);
         }
-        if self.has(Fault::AfterTimestampExclusive) || self.is(Variant::PollsStrictlyAfter) {
+        // Only within one session no two messages share a `created_at`.
+        let strictly = self.is(Variant::PollsStrictlyAfter) && !request.session_id.is_empty();
+        if self.has(Fault::AfterTimestampExclusive) || strictly {
             return created_at > after_timestamp;
         }
         if self.has(Fault::AckClosesMillisecond) && created_at == after_timestamp {

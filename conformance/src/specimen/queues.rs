@@ -11,6 +11,11 @@ const MIB: usize = 1024 * 1024;
 /// How long messages may be collected before they are handed out in any order.
 const ONE_INSTANT: Duration = Duration::from_millis(2);
 
+/// Messages that a stream's queue holds, and how long it is given to drain, where a fault has such
+/// limits.
+const OVERFLOWS: usize = 256;
+const DRAINING: Duration = Duration::from_millis(900);
+
 impl State {
     /// Puts an accepted message into the queues of its recipient's open streams: SUB-1, SUB-5.
     pub(super) fn offer(&mut self, number: Number, party: &str) {
@@ -19,8 +24,7 @@ impl State {
             .filter(|at| {
                 let stream = &self.subscriptions[*at];
                 // RTE-10: of this session only.
-                let meant = self.same_session(&stream.session, &session)
-                    || self.has(Fault::StreamAcrossSessions);
+                let meant = self.takes(stream, &session) || self.has(Fault::StreamAcrossSessions);
                 stream.party == party && meant && !stream.superseded
             })
             .collect();
@@ -37,6 +41,9 @@ impl State {
 
     /// Puts a message behind all others in a stream's queue: ORD-1 to ORD-5.
     fn enqueue(&mut self, at: usize, number: Number) {
+        if self.lags_too_far(at, number) {
+            return;
+        }
         let due = self.due(at, number);
         let content = &self.messages[number].content;
         let instant = self.session(&content.session_id).map_or(0, |session| session.instant.count);
@@ -55,6 +62,8 @@ impl State {
         // ORD-8: redeliveries change nothing for the others.
         if twist.has(Fault::RedeliveryShufflesFresh) && stream.redelivered {
             stream.queue.push_front(waiting);
+        } else if twist.has(Fault::OverflowReadBackwards) && stream.queue.len() > OVERFLOWS {
+            stream.queue.insert(OVERFLOWS, waiting);
         } else if let Some(place) = place {
             stream.queue.insert(place, waiting);
         } else {
@@ -73,6 +82,18 @@ impl State {
         let instant_ends = session.and_then(|session| session.instant.ends);
         if let Some(ends) = instant_ends {
             return ends;
+        }
+        // FLW-1: what is due to one does not depend on who else reads.
+        let party = &self.subscriptions[at].party;
+        if self.has(Fault::StalledReaderSlowsFanOut)
+            && self.has_stalled_reader(&content.session_id, party)
+        {
+            return now + DRAINING;
+        }
+        if self.has(Fault::FullQueueHoldsUpOnce)
+            && self.has_stalled_reader(&content.session_id, party)
+        {
+            return now.max(self.held_up_until());
         }
         if self.has(Fault::LanePerSender) {
             let messages = &self.messages;
@@ -111,7 +132,11 @@ impl State {
 
     /// What comes from now on is of a later instant than what the caller is about to hand out.
     pub(super) fn end_instant(&mut self, session_id: &str) {
-        self.session_mut(session_id).instant.ends = None;
+        if session_id.is_empty() {
+            self.sessions.values_mut().for_each(|session| session.instant.ends = None);
+        } else {
+            self.session_mut(session_id).instant.ends = None;
+        }
     }
 
     /// ORD-5: there is one order for all, but for a twist that collects what is concurrent.

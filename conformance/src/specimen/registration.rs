@@ -3,6 +3,7 @@
 use mpc_router_proto::v1::{NotificationChannel, RegisterPartyRequest, RegisterPartyResponse};
 use tokio::time::Instant;
 
+use super::journal::Fact;
 use super::refusal::Refusal;
 use super::state::{Party, Phase, State};
 use super::{Fault, Variant};
@@ -21,6 +22,8 @@ impl State {
         &mut self,
         request: RegisterPartyRequest,
     ) -> Result<RegisterPartyResponse, Refusal> {
+        self.note_registered(&request);
+        let given = request.clone();
         let name = request.party_id;
         // REG-2
         if name.is_empty() && !self.has(Fault::EmptyPartyRegistered) {
@@ -46,8 +49,9 @@ impl State {
             return Err(Refusal::invalid("a delegate needs a notification channel"));
         }
 
+        let channels = request.notification.clone();
         let registered_at = match self.party(&name).map(|party| party.role.clone()) {
-            None => self.enter(name, role, request.notification),
+            None => self.enter(name.clone(), role, request.notification),
             Some(_) if self.has(Fault::SecondRegistrationRefused) => {
                 return Err(Refusal::exists("the party is registered already"));
             }
@@ -57,6 +61,8 @@ impl State {
             }
             Some(_) => self.enter_again(&name, role, request.notification),
         };
+        self.has_registered(&name, channels.as_ref());
+        self.note(Fact::Registered(given));
         Ok(RegisterPartyResponse {
             success: true,
             message: if self.is(Variant::WithoutText) { "" } else { "registered" }.to_owned(),

@@ -1,6 +1,7 @@
 //! The ten calls: each takes the lock, decides, and answers.
 
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -19,6 +20,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 
 use super::delivery::Next;
+use super::identity::{Act, Call};
 use super::refusal::answer;
 use super::state::State;
 use super::{Fault, Specimen, Variant};
@@ -37,15 +39,53 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<RouteMessageRequest>,
     ) -> Result<Response<RouteMessageResponse>, Status> {
-        let request = request.into_inner();
-        let arrival = self.lock().arrival(&request);
+        let from = &request.get_ref().from_party;
+        self.admit(request.extensions(), Call::Of(from, Act::Route))
+            .inspect_err(|_| self.note_impostor(request.get_ref()))?;
+        let (metadata, _, request) = request.into_parts();
+        let key = metadata.get("idempotency-key").and_then(|key| key.to_str().ok());
+        let _under_way = self.begins(&request).await;
+        self.waits_for_room(&request).await;
+        let arrival = self.lock().arrival(&request, key);
         if self.twist.has(Fault::CreatedAtBeforeTheQueue) {
             sleep(Duration::from_millis(request.payload.len() as u64 % 7)).await;
         }
-        if self.twist.has(Fault::LosesConcurrentSends) {
+        if self.lock().stops {
+            if self.twist.is(Variant::StopRefusesCalls) {
+                return Err(Status::unavailable("the router stops"));
+            }
+            if self.twist.has(Fault::StopCancelsCalls) {
+                return Err(Status::cancelled("the context was cancelled"));
+            }
+        }
+        let races = [Fault::LosesConcurrentSends, Fault::KeyRace, Fault::KeyInProgressRefused];
+        if races.into_iter().any(|fault| self.twist.has(fault)) {
             sleep(RACE).await;
         }
-        let result = self.lock().route(request, &arrival);
+        let result = if self.twist.has(Fault::DeadlineLeavesHalfBroadcast) {
+            self.route_by_halves(request, key, &arrival).await
+        } else {
+            self.lock().route(request, key, &arrival)
+        };
+        let awaited = self.lock().awaited_errands();
+        for errand in awaited {
+            if self.twist.has(Fault::GatewayFailurePassedOn) {
+                if !errand.begins().await {
+                    return Err(Status::unavailable("the gateway does not answer, try again"));
+                }
+                continue;
+            }
+            let brought = errand.runs_once().await;
+            if !brought && self.twist.has(Fault::RoutingFailsWithNotification) {
+                return Err(Status::internal("a notification was not brought"));
+            }
+        }
+        if self.twist.has(Fault::RecipientsWrittenLater)
+            && let Ok(answer) = &result
+        {
+            sleep(RACE).await;
+            self.lock().note_other_recipients(&answer.message_id);
+        }
         self.take_time().await;
         answer(result, &self.twist).map(Response::new)
     }
@@ -56,6 +96,8 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<SubscribeMessagesRequest>,
     ) -> Result<Response<Self::SubscribeMessagesStream>, Status> {
+        let party = &request.get_ref().party_id;
+        self.admit(request.extensions(), Call::Of(party, Act::Subscribe))?;
         let request = request.into_inner();
         let mut unless = None;
         if self.twist.has(Fault::SubscribeGap) {
@@ -73,6 +115,8 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<GetPendingMessagesRequest>,
     ) -> Result<Response<Encoded<GetPendingMessagesResponse>>, Status> {
+        let party = &request.get_ref().party_id;
+        self.admit(request.extensions(), Call::Of(party, Act::Poll))?;
         let result = self.lock().poll(&request.into_inner());
         self.take_time().await;
         let pending = result.map_err(|refusal| refusal.status(&self.twist))?;
@@ -83,6 +127,8 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<AcknowledgeMessageRequest>,
     ) -> Result<Response<AcknowledgeMessageResponse>, Status> {
+        let party = &request.get_ref().party_id;
+        self.admit(request.extensions(), Call::Of(party, Act::Acknowledge))?;
         let request = request.into_inner();
         let result = if self.twist.has(Fault::AckRace) {
             let verdict = self.lock().judge(&request);
@@ -103,7 +149,8 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<GetMessageStatusRequest>,
     ) -> Result<Response<GetMessageStatusResponse>, Status> {
-        let result = self.lock().status(&request.into_inner());
+        let caller = self.admit(request.extensions(), Call::Status)?;
+        let result = self.lock().status(&request.into_inner(), &caller);
         self.take_time().await;
         result.map(Response::new).map_err(|refusal| refusal.status(&self.twist))
     }
@@ -112,6 +159,8 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<RegisterPartyRequest>,
     ) -> Result<Response<RegisterPartyResponse>, Status> {
+        let party = &request.get_ref().party_id;
+        self.admit(request.extensions(), Call::Of(party, Act::Register))?;
         let result = self.lock().register(request.into_inner());
         self.take_time().await;
         answer(result, &self.twist).map(Response::new)
@@ -121,6 +170,8 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
+        let party = &request.get_ref().party_id;
+        self.admit(request.extensions(), Call::Of(party, Act::Heartbeat))?;
         let result = self.lock().heartbeat(&request.into_inner());
         self.take_time().await;
         answer(result, &self.twist).map(Response::new)
@@ -132,11 +183,17 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<SubscribeSessionEventsRequest>,
     ) -> Result<Response<Self::SubscribeSessionEventsStream>, Status> {
+        let party = &request.get_ref().party_id;
+        self.admit(request.extensions(), Call::Of(party, Act::Listen))?;
         let id = self
             .lock()
             .listen(request.into_inner())
             .map_err(|refusal| refusal.status(&self.twist))?;
         let stream = Open { specimen: self.clone(), id, kind: Kind::EVENTS, timer: None };
+        if self.twist.has(Fault::ReplayOverlapsLive) {
+            sleep(RACE).await;
+            self.lock().replay_events(id);
+        }
         self.take_time().await;
         let late =
             self.twist.is(Variant::HeadersWithFirstItem) || self.twist.has(Fault::EventHeadersLate);
@@ -147,21 +204,25 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<PublishSessionEventRequest>,
     ) -> Result<Response<PublishSessionEventResponse>, Status> {
+        let event = request.get_ref().event.as_ref();
+        self.admit(request.extensions(), Call::Publish(event))?;
         let event = request.into_inner().event;
         let waits = self.lock().waits_for_ended(event.as_ref());
         if !waits.is_zero() {
             sleep(waits).await;
         }
-        let result = self.lock().publish(event);
+        let result = self.lock().publish(event.clone());
         self.take_time().await;
-        answer(result, &self.twist).map(Response::new)
+        let answer = answer(result, &self.twist).map(Response::new);
+        answer.map_err(|status| self.told(event.as_ref(), status))
     }
 
     async fn get_registered_parties(
         &self,
         request: Request<GetRegisteredPartiesRequest>,
     ) -> Result<Response<GetRegisteredPartiesResponse>, Status> {
-        let result = self.lock().directory(&request.into_inner());
+        let caller = self.admit(request.extensions(), Call::Directory)?;
+        let result = self.lock().directory(&request.into_inner(), &caller);
         self.take_time().await;
         result.map(Response::new).map_err(|refusal| refusal.status(&self.twist))
     }
@@ -169,13 +230,30 @@ impl MessageRouter for Specimen {
 
 impl Specimen {
     /// The one lock. What is due by time alone is done first.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic is the finding of another thread, not the end of this one.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.expire();
         state.reap();
+        state.sweep_expired_sessions();
         state.notice_who_went_offline();
         state
+    }
+
+    /// Lets it come to an end (DUR-7).
+    pub(super) fn stop(&self) {
+        self.lock().stop();
+    }
+
+    /// Whether there are open streams.
+    pub(super) fn has_streams(&self) -> bool {
+        let state = self.lock();
+        !(state.subscriptions.is_empty() && state.listeners.is_empty())
+    }
+
+    /// Whether there are calls under way.
+    pub(super) fn has_calls(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
     }
 
     async fn take_time(&self) {

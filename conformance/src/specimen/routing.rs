@@ -4,12 +4,13 @@ use mpc_router_proto::v1::{RouteMessageRequest, RouteMessageResponse};
 use prost::Message as _;
 use tonic::Code;
 
+use super::keys::KeyMet;
 use super::refusal::Refusal;
 use super::state::{Session, State};
 use super::{Fault, Variant};
 
 /// Messages of one session that are a load to who sheds it.
-const LOAD: usize = 600;
+pub(super) const LOAD: usize = 600;
 
 /// What was the case when a call arrived. The right specimen does not ask: it decides everything
 /// at one moment.
@@ -17,6 +18,7 @@ const LOAD: usize = 600;
 pub(super) struct Arrival {
     pub(super) at_ms: i64,
     pub(super) accepted: usize,
+    pub(super) key: KeyMet,
 }
 
 /// To whom a message goes, and why it may not.
@@ -27,15 +29,36 @@ struct Addressed {
 }
 
 impl State {
-    pub(super) fn arrival(&self, request: &RouteMessageRequest) -> Arrival {
+    pub(super) fn arrival(&mut self, request: &RouteMessageRequest, key: Option<&str>) -> Arrival {
+        let key = self.key(request, key);
         Arrival {
             at_ms: self.now_ms(),
             accepted: self.session(&request.session_id).map_or(0, |session| session.accepted),
+            key: key.map_or(KeyMet::New, |key| self.meets_key(&key)),
         }
     }
 
-    /// RouteMessage.
+    /// RouteMessage, with the key that its metadata carry.
     pub(super) fn route(
+        &mut self,
+        request: RouteMessageRequest,
+        key: Option<&str>,
+        arrival: &Arrival,
+    ) -> Result<RouteMessageResponse, Refusal> {
+        let Some(key) = self.key(&request, key) else { return self.route_new(request, arrival) };
+        if self.has(Fault::EndedSessionRefusesRetry) {
+            self.check_sender(&request)?;
+        }
+        if let Some(message_id) = self.repeated(&key, &request, arrival)? {
+            return Ok(RouteMessageResponse { success: true, message_id });
+        }
+        let answer = self.route_new(request.clone(), arrival);
+        self.keep_key(key, &request, answer.as_ref().ok().map(|it| it.message_id.as_str()));
+        answer
+    }
+
+    /// RouteMessage of what was not routed before.
+    fn route_new(
         &mut self,
         mut request: RouteMessageRequest,
         arrival: &Arrival,
@@ -52,7 +75,7 @@ impl State {
             return Err(Refusal::invalid("round_number is negative"));
         }
         self.check_payload(&mut request)?;
-        self.check_session(&request)?;
+        self.check_sender(&request)?;
         self.check_load(&request)?;
 
         let addressed = self.address(&request);
@@ -67,6 +90,9 @@ impl State {
         }
         self.heard(&request.from_party);
         let message_id = self.accept(&request, addressed.parties, arrival);
+        if self.refuses_too_late(&request) {
+            return Err(Refusal::exhausted("too much waits for a recipient"));
+        }
         Ok(RouteMessageResponse { success: true, message_id: self.answered_id(message_id) })
     }
 
@@ -101,42 +127,6 @@ impl State {
         Ok(())
     }
 
-    /// Without membership only one thing is asked of a session: that a broadcast has somebody whom
-    /// it could mean.
-    fn check_session(&self, request: &RouteMessageRequest) -> Result<(), Refusal> {
-        let session = self.session(&request.session_id);
-        let announced = session.is_some_and(|session| session.announced);
-        if !announced {
-            let to_whom = !request.to_parties.is_empty()
-                || request.session_id.is_empty()
-                || self.is(Variant::UnannouncedBroadcast);
-            let refused = !to_whom || self.is(Variant::RefusesUnannounced);
-            return if refused {
-                Err(Refusal::not_found("the session was never announced"))
-            } else {
-                Ok(())
-            };
-        }
-        let member = session.is_some_and(|session| session.has_member(&request.from_party));
-        if !member && self.is(Variant::EnforcesMembership) {
-            return Err(Refusal::denied("the sender is no member of the session"));
-        }
-        Ok(())
-    }
-
-    /// FLW-3: under load a call may be refused, and the next one accepted.
-    fn check_load(&mut self, request: &RouteMessageRequest) -> Result<(), Refusal> {
-        let accepted = self.session(&request.session_id).map_or(0, |session| session.accepted);
-        if !self.is(Variant::ShedsLoad) || accepted < LOAD || self.tally.shed == 2 {
-            return Ok(());
-        }
-        self.tally.shed += 1;
-        Err(match self.tally.shed {
-            1 => Refusal::exhausted("too many messages are outstanding"),
-            _ => Refusal::unavailable("too many calls are under way"),
-        })
-    }
-
     /// Finds the recipients: RTE-1, RTE-2, RTE-3.
     fn address(&self, request: &RouteMessageRequest) -> Addressed {
         let sender = &request.from_party;
@@ -144,8 +134,12 @@ impl State {
         let session = self.session(&request.session_id).unwrap_or(&none);
         if request.to_parties.is_empty() {
             // RTE-3, REG-8: every member but the sender, registered or not.
-            let parties: Vec<String> = session
-                .members
+            let members = if self.has(Fault::BroadcastListKept) {
+                &session.first_members
+            } else {
+                &session.members
+            };
+            let parties: Vec<String> = members
                 .iter()
                 .filter(|member| *member != sender || self.has(Fault::BroadcastEchoed))
                 .filter(|member| {
@@ -172,8 +166,16 @@ impl State {
                 }
                 continue;
             }
-            match self.check_recipient(session, sender, name) {
+            match self.check_recipient(
+                &request.session_id,
+                session,
+                sender,
+                name,
+                addressed.parties.len(),
+            ) {
                 Ok(()) => addressed.parties.push(name.clone()),
+                // SES-2: it is no good to leave them out.
+                Err(_) if self.has(Fault::StrangersSkipped) => {}
                 Err(refusal) => {
                     addressed.refusal = Some(refusal);
                     if !self.has(Fault::DeliversToGoodRecipients) {
@@ -200,7 +202,14 @@ impl State {
         addressed
     }
 
-    fn check_recipient(&self, session: &Session, sender: &str, name: &str) -> Result<(), Refusal> {
+    fn check_recipient(
+        &self,
+        session_id: &str,
+        session: &Session,
+        sender: &str,
+        name: &str,
+        place: usize,
+    ) -> Result<(), Refusal> {
         if self.is(Variant::TakesEveryRecipient) {
             return Ok(());
         }
@@ -211,24 +220,17 @@ impl State {
         if name == sender && !self.has(Fault::SelfSendAccepted) {
             return Err(Refusal::invalid("the sender names itself"));
         }
-        let member = session.has_member(name);
-        if !member && session.announced && self.is(Variant::EnforcesMembership) {
-            return Err(Refusal::invalid("a recipient is no member").or(Code::NotFound));
+        // Only a fault lets a message come so far that is in no session (RTE-7).
+        if session_id.is_empty() {
+            return Ok(());
         }
-        let registered = self.party(name).is_some();
-        // REG-8: a member that has not registered yet is routed to.
-        let refused = !registered
-            && (!member || self.has(Fault::UnregisteredRecipientRefused))
-            && !self.is(Variant::AnyoneIsRoutedTo);
-        if refused {
-            return Err(Refusal::not_found("a recipient is neither member nor registered"));
-        }
-        Ok(())
+        self.check_member(session, name, place)
     }
-}
 
-impl Session {
-    fn has_member(&self, name: &str) -> bool {
-        self.members.iter().any(|member| member == name)
+    /// The recipients that the request means now.
+    pub(super) fn recipients(&self, request: &RouteMessageRequest) -> Vec<String> {
+        let mut parties = self.address(request).parties;
+        parties.sort();
+        parties
     }
 }

@@ -10,8 +10,12 @@ use rand_core::{RngCore, SeedableRng};
 use tokio::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::disk::Pen;
 use super::ids::Ids;
+use super::keys::Keys;
+use super::waking::Waking;
 use super::{Fault, Settings, Twist, Variant};
+use crate::printed::Printed;
 
 /// A message's place in the one order in which the specimen has accepted messages.
 pub(super) type Number = usize;
@@ -30,6 +34,8 @@ pub(super) struct State {
     /// By number.
     pub(super) messages: Vec<Message>,
     pub(super) numbers: BTreeMap<String, Number>,
+    pub(super) keys: Keys,
+    pub(super) waking: Waking,
     /// How many messages, from the oldest on, have reached their `message_ttl`.
     pub(super) expired: usize,
     /// Open message streams, the oldest subscription first.
@@ -38,9 +44,30 @@ pub(super) struct State {
     pub(super) listeners: Vec<Listener>,
     /// What was published under an `event_id` of the publisher's own.
     pub(super) published: BTreeMap<String, Published>,
+    /// All that were published, the oldest first.
+    pub(super) events: Vec<SessionEvent>,
+    /// What only a fault asks for: who has had a replay of events.
+    pub(super) replayed_to: BTreeSet<String>,
     pub(super) streams_opened: u64,
+    /// What only a fault keeps: the timers of streams that have ended.
+    pub(super) orphans: Vec<(String, VecDeque<(Instant, Number)>)>,
     /// What only some twists count.
     pub(super) tally: Tally,
+    pub(super) printed: Printed,
+    /// The same: calls under way, by sender.
+    pub(super) under_way: BTreeMap<String, usize>,
+    /// And whose turn it is to be committed.
+    pub(super) turns: Arc<tokio::sync::Mutex<()>>,
+    /// What it writes with, so that it can come back (DUR).
+    pub(super) pen: Option<Pen>,
+    /// It is to end (DUR-7).
+    pub(super) stops: bool,
+    /// What only faults ask for: how many messages were there when it began.
+    pub(super) restored: Number,
+    /// By how much its clock went back with a restart. Milliseconds.
+    pub(super) behind_ms: i64,
+    /// The same, where it is only what heartbeats are answered with.
+    pub(super) beats_behind_ms: i64,
 }
 
 /// A registered party.
@@ -72,8 +99,12 @@ pub(super) struct Session {
     /// The `selected_parties` of its newest announcement that has any.
     pub(super) members: Vec<String>,
     pub(super) announced: bool,
-    /// An event has ended it.
-    pub(super) ended: bool,
+    /// When an event ended it.
+    pub(super) ended_at: Option<Instant>,
+    /// Unix milliseconds; 0 means never.
+    pub(super) expires_at: i64,
+    /// To whom anything was ever routed.
+    pub(super) reached: BTreeSet<String>,
     /// Outstanding deliveries, by recipient.
     pub(super) mailboxes: BTreeMap<String, BTreeSet<Number>>,
     /// The newest message's `created_at`, and how many bytes have that same one.
@@ -87,6 +118,12 @@ pub(super) struct Session {
     pub(super) rounds: BTreeMap<String, i32>,
     pub(super) last_event: Option<Instant>,
     pub(super) events: usize,
+    /// When it was announced.
+    pub(super) begun: Option<Instant>,
+    /// Those of its first announcement.
+    pub(super) first_members: Vec<String>,
+    /// It was never announced, and a call that was refused for that has made it known.
+    pub(super) opened_by_refusal: bool,
 }
 
 /// Messages that are handed out together, none before all of them are accepted.
@@ -123,6 +160,10 @@ pub(super) struct Delivery {
     pub(super) noted_at: Option<Instant>,
     /// A stream has handed it out.
     pub(super) streamed: bool,
+    /// On how many streams it was replayed.
+    pub(super) replays: u32,
+    /// The retries of the streams before the newest.
+    pub(super) retries_before: u32,
     /// It failed by time-out or expiry.
     pub(super) timed_out: bool,
     /// An acknowledgement is on its way through one of the racing faults.
@@ -142,6 +183,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) id: u64,
+    /// Empty means all (SUB-9).
     pub(super) session: String,
     pub(super) party: String,
     /// What it has yet to hand out.
@@ -149,6 +191,8 @@ pub(super) struct Subscription {
     /// What it has handed out and when that is to be sent again, the earliest first: all wait
     /// equally long.
     pub(super) unacknowledged: VecDeque<(Instant, Number)>,
+    /// The sessions that its party had when it was opened: only a fault asks.
+    pub(super) sessions: BTreeSet<String>,
     /// Set by a newer subscription, where that changes anything.
     pub(super) superseded: bool,
     pub(super) waker: Option<Waker>,
@@ -204,6 +248,8 @@ pub(super) struct Published {
 pub(super) struct Tally {
     pub(super) heartbeats: u64,
     pub(super) shed: u64,
+    /// Until when a full queue holds up the others.
+    pub(super) held_up_until: Option<Instant>,
     pub(super) acknowledgements: u64,
 }
 
@@ -219,12 +265,25 @@ impl State {
             sessions: BTreeMap::new(),
             messages: Vec::new(),
             numbers: BTreeMap::new(),
+            keys: Keys::default(),
+            waking: Waking::default(),
             expired: 0,
             subscriptions: Vec::new(),
             listeners: Vec::new(),
             published: BTreeMap::new(),
+            events: Vec::new(),
+            replayed_to: BTreeSet::new(),
             streams_opened: 0,
+            orphans: Vec::new(),
             tally: Tally::default(),
+            printed: Printed::default(),
+            under_way: BTreeMap::new(),
+            turns: Arc::default(),
+            pen: None,
+            stops: false,
+            restored: 0,
+            behind_ms: 0,
+            beats_behind_ms: 0,
         }
     }
 
@@ -240,7 +299,7 @@ impl State {
 
     /// Now, as it is told: Unix milliseconds.
     pub(super) fn now_ms(&self) -> i64 {
-        let now = self.clock.unix_ms();
+        let now = self.clock.unix_ms() - self.behind_ms;
         if self.is(Variant::ClockOfSeconds) {
             now - now.rem_euclid(1000)
         } else if self.is(Variant::CoarseClock) {
@@ -311,6 +370,11 @@ impl Message {
 }
 
 impl Delivery {
+    /// Whether it has not ended.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Pending | Phase::Delivered)
+    }
+
     pub(super) fn to(party: String) -> Self {
         Self {
             party,
@@ -321,6 +385,8 @@ impl Delivery {
             polls: 0,
             noted_at: None,
             streamed: false,
+            replays: 0,
+            retries_before: 0,
             timed_out: false,
             acknowledging: false,
         }

@@ -4,7 +4,9 @@ use mpc_router_proto::v1::{
     GetMessageStatusRequest, GetMessageStatusResponse, MessageDeliveryStatus,
 };
 use tokio::time::Instant;
+use tonic::Code;
 
+use super::identity::Caller;
 use super::refusal::Refusal;
 use super::state::{Delivery, Message, Phase, State};
 use super::{Fault, Variant};
@@ -14,6 +16,7 @@ impl State {
     pub(super) fn status(
         &self,
         request: &GetMessageStatusRequest,
+        caller: &Caller,
     ) -> Result<GetMessageStatusResponse, Refusal> {
         // STS-7
         let message = self.numbers.get(&request.message_id).map(|number| &self.messages[*number]);
@@ -32,6 +35,10 @@ impl State {
             }
             return Err(Refusal::not_found("there is no such message in the session"));
         };
+        // SEC-4
+        if !self.may_see(caller, message) {
+            return Err(Refusal::denied("the message is others'").or(Code::NotFound));
+        }
 
         // STS-1
         let mut deliveries: Vec<MessageDeliveryStatus> =

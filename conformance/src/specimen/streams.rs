@@ -7,7 +7,8 @@ use tokio::time::{Duration, Instant};
 use tonic::Status;
 
 use super::delivery::{LAG, Next, Way};
-use super::state::{Number, Phase, State};
+use super::load::HELD_UP;
+use super::state::{Number, Phase, State, Subscription, Waiting};
 use super::{Fault, Variant};
 
 /// How long some faults bear a silent stream.
@@ -25,6 +26,9 @@ impl State {
         let Some(at) = self.subscriptions.iter().position(|stream| stream.id == id) else {
             return Next::End(None);
         };
+        if self.stops {
+            return self.farewell(Fault::StopEndsStreamsWithOk);
+        }
         let now = Instant::now();
         let ends = self.is(Variant::SupersededStreamEnds);
         let stream = &mut self.subscriptions[at];
@@ -36,12 +40,16 @@ impl State {
                 Next::Wait { until: None }
             };
         }
-        if let Some(until) = stream.paused_until
+        let paused_until = stream.paused_until;
+        if self.sends_away(at) {
+            return Next::End(None);
+        }
+        if let Some(until) = paused_until
             && now < until
         {
             return Next::Wait { until: Some(until) };
         }
-        if let Some(number) = stream.again.take() {
+        if let Some(number) = self.subscriptions[at].again.take() {
             return Next::Item(self.messages[number].content.clone());
         }
         if self.is(Variant::LongWire) {
@@ -50,6 +58,31 @@ impl State {
         match self.next_number(at) {
             Some(number) => Next::Item(self.write(at, number)),
             None => self.at_rest(at),
+        }
+    }
+
+    /// DUR-7: how a stream ends when the router stops. With a fault it ends as if all had been read.
+    pub(super) fn farewell<T>(&self, with_ok: Fault) -> Next<T> {
+        if self.has(Fault::StopWaitsForStreams) {
+            Next::Wait { until: None }
+        } else if self.has(with_ok) {
+            Next::End(None)
+        } else if self.has(Fault::StopCancelsStreams) {
+            Next::End(Some(Status::cancelled("the context was cancelled")))
+        } else {
+            Next::End(Some(Status::unavailable("the router stops")))
+        }
+    }
+
+    /// The router is to end: all streams look again for what to do.
+    pub(super) fn stop(&mut self) {
+        self.stops = true;
+        self.print_what_is_left();
+        self.subscriptions.iter_mut().for_each(Subscription::wake);
+        for listener in &mut self.listeners {
+            if let Some(waker) = listener.waker.take() {
+                waker.wake();
+            }
         }
     }
 
@@ -74,6 +107,7 @@ impl State {
             if self.has(Fault::TimerStartsInQueue) && now - waiting.queued > all_attempts {
                 self.end(waiting.number, &party, Phase::Failed);
             }
+            self.count_queue(&waiting, &party);
             // SUB-4, ACK-9: not what has been acknowledged meanwhile.
             if self.is_outstanding(waiting.number, &party)
                 || (waiting.replayed && self.comes_in_spite_of_its_ack(waiting.number, &party))
@@ -83,11 +117,37 @@ impl State {
         }
     }
 
+    /// RED-3, RED-8: neither a replay nor the time in a queue is a retry. Only faults count them.
+    fn count_queue(&mut self, waiting: &Waiting, party: &str) {
+        let twist = self.twist.clone();
+        let (patience, most) = (self.settings.ack_timeout, self.settings.max_retries);
+        let waited = waiting.queued.elapsed().as_millis() / patience.as_millis().max(1);
+        let message = &mut self.messages[waiting.number];
+        let Some(delivery) = message.delivery_mut(party) else { return };
+        if twist.has(Fault::RetriesRunInQueue) {
+            let waited = u32::try_from(waited).unwrap_or(most);
+            delivery.retries = (delivery.retries + waited).min(most);
+        }
+        if waiting.replayed && delivery.streamed {
+            delivery.replays += 1;
+            delivery.retries_before = delivery.retries;
+            if twist.has(Fault::ReplayCountsAsRetry) {
+                delivery.retries = (delivery.retries + 1).min(most);
+            }
+            // RED-5
+            if twist.has(Fault::EachStreamIsAnAttempt) && delivery.replays > most {
+                self.end(waiting.number, party, Phase::Failed);
+            }
+        }
+    }
+
     /// ORD-8, SUB-1: what is unacknowledged holds nothing back, however much it is.
     fn is_held_back(&self, at: usize) -> bool {
         let stream = &self.subscriptions[at];
         let unacknowledged = |number: Number| self.is_outstanding(number, &stream.party);
         (self.has(Fault::StreamDriesUpAfter500) && stream.handed_out >= 500)
+            || (self.has(Fault::StalledReaderHoldsUpSession)
+                && self.has_stalled_reader(&stream.session, &stream.party))
             || (self.has(Fault::WindowOf100)
                 && stream.unacknowledged.iter().filter(|(_, n)| unacknowledged(*n)).count() >= 100)
             || (self.has(Fault::RedeliveryHoldsBack)
@@ -116,7 +176,14 @@ impl State {
         if self.is(Variant::LazyRedelivery) {
             patience += LAZY;
         }
-        let due = now + patience;
+        if self.is(Variant::SweptRedelivery) {
+            patience += self.settings.ack_timeout / 2;
+        }
+        // RED-2, RED-8: from its sending on this stream.
+        let mut due = now + patience;
+        if self.has(Fault::TimerStartsAtRouting) && !again {
+            due = now.max(self.messages[number].accepted + patience);
+        }
         let pause =
             self.is(Variant::JitteryDelivery).then(|| self.random_ms(8)).map(|pause| now + pause);
         let again = self.subscriptions[at].last.filter(|last| {
@@ -129,9 +196,15 @@ impl State {
                 })
         });
 
+        let few = self.has(Fault::RedeliversFirst50Only) && self.subscriptions[at].handed_out >= 50;
+        let restarts = self.has(Fault::TimerRestartsWithEachMessage);
         let stream = &mut self.subscriptions[at];
-        if !over {
-            stream.unacknowledged.push_back((due, number));
+        if restarts {
+            stream.unacknowledged.iter_mut().for_each(|waiting| waiting.0 = due);
+        }
+        if !over && !few {
+            let at = stream.unacknowledged.partition_point(|waiting| waiting.0 <= due);
+            stream.unacknowledged.insert(at, (due, number));
         }
         stream.active_at = now;
         stream.handed_out += 1;
@@ -162,7 +235,9 @@ impl State {
         let later = stream.queue.iter().map(|waiting| waiting.due).filter(|due| *due > now);
         let again = stream.unacknowledged.front().map(|(due, _)| *due).filter(|_| redelivers);
         let idle = idle_matters.then_some(idle_at);
-        Next::Wait { until: later.chain(again).chain(idle).min() }
+        let held_up = self.has(Fault::StalledReaderHoldsUpSession) && !stream.queue.is_empty();
+        let held_up = held_up.then_some(now + HELD_UP);
+        Next::Wait { until: later.chain(again).chain(idle).chain(held_up).min() }
     }
 
     /// A message is handed out when it sets out, and arrives a little later, in order.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use mpc_router_proto::v1::SubscribeMessagesRequest;
 use tokio::time::{Duration, Instant};
 
+use super::membership::Reading;
 use super::refusal::Refusal;
 use super::state::{Number, Phase, State, Subscription, Waiting};
 use super::{Fault, Variant};
@@ -31,7 +32,7 @@ impl State {
         if party.is_empty() && !self.has(Fault::EmptySubscriberAccepted) {
             return Err(Refusal::invalid("party_id is empty"));
         }
-        if request.session_id.is_empty() {
+        if request.session_id.is_empty() && !self.has_wildcard() {
             return Err(Refusal::invalid("session_id is empty"));
         }
         // SUB-7
@@ -43,7 +44,12 @@ impl State {
                 return Err(Refusal::not_found("the party is not registered"));
             }
         }
+        self.admit(&request.session_id, party, Reading::Stream)?;
         self.heard(party);
+        // OFF-2
+        if !self.has(Fault::StreamLeavesToldMark) {
+            self.comes_back(party);
+        }
         // HB-9
         let key = self.party_key(party);
         if self.has(Fault::SubscribingResetsLastSeen)
@@ -64,13 +70,15 @@ impl State {
             .filter(|number| unless.is_none_or(|unless| *number < unless))
             .map(|number| Waiting { number, queued: now, due, replayed: true, instant: 0 })
             .collect();
+        let (sessions, unacknowledged) = (self.sessions_of(party), self.timers_of_before(request));
         let id = self.next_stream();
         self.subscriptions.push(Subscription {
             id,
             session: request.session_id.clone(),
             party: party.clone(),
             queue,
-            unacknowledged: VecDeque::new(),
+            sessions,
+            unacknowledged,
             superseded: false,
             waker: None,
             active_at: now,
@@ -82,6 +90,18 @@ impl State {
             on_the_way: VecDeque::new(),
         });
         Ok(id)
+    }
+
+    /// RED-2: a stream begins without timers. Only a fault hands down those of earlier ones.
+    fn timers_of_before(
+        &mut self,
+        request: &SubscribeMessagesRequest,
+    ) -> VecDeque<(Instant, Number)> {
+        if !self.has(Fault::TimerOutlivesStream) {
+            return VecDeque::new();
+        }
+        let party = self.orphans.iter().position(|(party, _)| *party == request.party_id);
+        party.map(|at| self.orphans.remove(at).1).unwrap_or_default()
     }
 
     /// RED-5: without an open stream there are no attempts, and so none is missed.
@@ -119,15 +139,12 @@ impl State {
     /// What a new subscription gets first: the outstanding deliveries, in the order routed (ORD-3).
     fn replay(&self, request: &SubscribeMessagesRequest) -> Vec<Number> {
         let party = &request.party_id;
-        let mut numbers: Vec<Number> = self
-            .session(&request.session_id)
-            .and_then(|session| session.mailboxes.get(party))
-            .map(|mailbox| mailbox.iter().copied().collect())
-            .unwrap_or_default();
+        let mut numbers = self.outstanding(&request.session_id, party);
         // SUB-4, PND-8: what was acknowledged is not delivered again.
         if self.has(Fault::AcknowledgedReplayed) || self.has(Fault::StreamIgnoresPollAcks) {
             let ended = (0..self.messages.len()).filter(|number| {
-                self.same_session(&self.messages[*number].content.session_id, &request.session_id)
+                let of = &self.messages[*number].content.session_id;
+                (request.session_id.is_empty() || self.same_session(of, &request.session_id))
                     && self.comes_in_spite_of_its_ack(*number, party)
             });
             numbers.extend(ended);
@@ -135,6 +152,16 @@ impl State {
             numbers.dedup();
         }
         let content = |number: &Number| &self.messages[*number].content;
+        // DUR-4: in the order of acceptance, before and after a restart.
+        if self.has(Fault::RestoredSortedById) {
+            let (restored, place) =
+                (self.restored, numbers.partition_point(|it| *it < self.restored));
+            debug_assert!(numbers[..place].iter().all(|it| *it < restored));
+            numbers[..place].sort_by_key(|number| &content(number).message_id);
+        }
+        if self.has(Fault::RestoredComeLast) {
+            numbers.sort_by_key(|number| *number < self.restored);
+        }
         if self.has(Fault::ReplaySortedByRound) {
             numbers.sort_by_key(|number| content(number).round_number);
         }
@@ -154,7 +181,8 @@ impl State {
         if self.has(Fault::ReplayOf50) {
             numbers.truncate(50);
         }
-        if self.has(Fault::NoReplay) {
+        let live_only = self.has(Fault::WildcardIsLiveOnly) && request.session_id.is_empty();
+        if self.has(Fault::NoReplay) || live_only {
             numbers.clear();
         }
         numbers
@@ -172,6 +200,9 @@ impl State {
     pub(super) fn unsubscribe(&mut self, id: u64) {
         let Some(at) = self.subscriptions.iter().position(|stream| stream.id == id) else { return };
         let ended = self.subscriptions.remove(at);
+        if self.has(Fault::TimerOutlivesStream) {
+            self.orphans.push((ended.party.clone(), ended.unacknowledged.clone()));
+        }
         if self.has(Fault::CancelLosesQueue) {
             for waiting in &ended.queue {
                 self.take_out(waiting.number, &ended.party);

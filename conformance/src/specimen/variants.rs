@@ -94,7 +94,8 @@ variants! {
     OtherStatusCodes "other-status-codes"
         warns [
             "REG-2" "REG-3" "REG-6" "DIR-5" "HB-2" "RTE-7" "RTE-9" "RTE-12" "RTE-13" "SUB-6" "SUB-7"
-            "PND-7" "ACK-4" "ACK-5" "ACK-6" "ACK-7" "STS-7" "EVT-7" "EVT-8" "EVT-10"
+            "PND-7" "ACK-4" "ACK-5" "ACK-6" "ACK-7" "STS-7" "EVT-7" "EVT-8" "EVT-10" "SES-1" "SES-2"
+            "SES-3" "SES-4" "SES-6" "SES-7" "IDM-2" "SUB-9" "SEC-2" "SEC-3" "SEC-4" "SEC-9"
         ] lacks []:
         "Rejections carry other status codes than those named, which are a SHOULD."
     SecondNamedCodes "second-named-codes" warns [] lacks []:
@@ -143,10 +144,10 @@ variants! {
         "A subscriber sees its own join token only."
     FailedHasEndTime "failed-has-end-time" warns [] lacks []:
         "`acknowledged_at` of a failed delivery is the time of its failure."
-    RefusesUnannounced "refuses-unannounced" warns [] lacks []:
-        "Routing in a session that was never announced is refused, for unicasts too."
-    EnforcesMembership "enforces-membership" warns [] lacks []:
-        "Senders and recipients that are no members of the session are refused."
+    RefusesUnannounced "refuses-unannounced" warns [] lacks ["membership"]:
+        "Routing in a session that was never announced is refused, for unicasts too; nothing else is asked of who takes part."
+    OpenSessions "open-sessions" warns [] lacks ["membership"]:
+        "Nothing is asked of who takes part in a session, nor whether it has ended."
     RepeatsCountZero "repeats-count-zero" warns [] lacks []:
         "An event published again is answered with a `subscriber_count` of 0."
     ClockAhead "clock-ahead" warns [] lacks []:
@@ -155,9 +156,9 @@ variants! {
         "Every time that is told is a whole second, in milliseconds."
     OddIds "odd-ids" warns [] lacks []:
         "`message_id` and `event_id` hold spaces, slashes and letters beyond ASCII."
-    AnyoneIsRoutedTo "anyone-is-routed-to" warns [] lacks []:
+    AnyoneIsRoutedTo "anyone-is-routed-to" warns [] lacks ["membership"]:
         "A recipient that is neither member nor registered is accepted: without membership nothing forbids it."
-    UnannouncedBroadcast "unannounced-broadcast" warns [] lacks []:
+    UnannouncedBroadcast "unannounced-broadcast" warns [] lacks ["membership"]:
         "A broadcast in a session that was never announced is accepted, with no deliveries."
     EveryStreamRedelivers "every-stream-redelivers" warns [] lacks []:
         "With two streams open for one party and session, both send again."
@@ -181,10 +182,54 @@ variants! {
         "In a session of hundreds of messages two calls are refused for lack of resources, as under load."
     LongDirectory "long-directory" warns [] lacks []:
         "The directory lists a party of earlier runs as well, and is longer than 4 MiB by it."
-    TakesEveryRecipient "takes-every-recipient" warns ["RTE-13"] lacks []:
+    TakesEveryRecipient "takes-every-recipient" warns ["RTE-13"] lacks ["membership"]:
         "Whoever is named is a recipient: the sender itself, a party that nobody knows, the empty name."
+    SweptRedelivery "swept-redelivery" warns [] lacks []:
+        "A sweep finds what to send again, and comes up to half of `ack_timeout` late."
+    SweptExpiry "swept-expiry" warns [] lacks []:
+        "A sweep finds what has expired, and comes up to an eighth of `message_ttl` late."
+    NoExpiry "no-expiry" warns [] lacks ["expiry"]:
+        "Nothing that is outstanding fails by its age."
+    NoWildcard "no-wildcard" warns [] lacks ["wildcard"]:
+        "An empty `session_id` is refused, on subscribing and on polling."
+    NoEventReplay "no-event-replay" warns [] lacks ["event-replay"]:
+        "Events reach those who listen when they are published, and nobody later."
+    EventsReplayedBySession "events-replayed-by-session" warns [] lacks []:
+        "A late subscriber gets the events of before session by session."
+    EndedSessionsReplayed "ended-sessions-replayed" warns [] lacks []:
+        "A late subscriber also gets the events of sessions that have ended, which nothing forbids."
     EndedSessionsAreOver "ended-sessions-are-over" warns [] lacks []:
         "Events of a session that has ended are refused, and so is one that ends what was never announced."
+    AsksWhoCalls "asks-who-calls" warns [] lacks []:
+        "Callers show a certificate, and each of them does only what is its own to do."
+    SlowNotifications "slow-notifications" warns [] lacks []:
+        "A notification sets out more than a second after what raised it."
+    NotificationCopyAfterFailure "notification-copy-after-failure" warns [] lacks []:
+        "A notification that failed is sent twice when it is tried again, since it may have been brought."
+    SlowRetries "slow-retries" warns [] lacks []:
+        "A notification that failed is tried again after a minute, then after two."
+    NoNotifications "no-notifications" warns [] lacks ["offline"]:
+        "Nobody is told of anything."
+    LimitsBacklog "limits-backlog" warns [] lacks []:
+        "What would let more than 32 MiB wait for a party is refused with RESOURCE_EXHAUSTED."
+    LimitsUnread "limits-unread" warns [] lacks []:
+        "What would let more than 2 MiB wait for a stream that is not read is refused with RESOURCE_EXHAUSTED."
+    EndsLaggingStreams "ends-lagging-streams" warns [] lacks []:
+        "A stream with 1,000 messages to go is ended with OK when its reader reads on, and the next one brings them."
+    LimitsCalls "limits-calls" warns [] lacks []:
+        "A sender with more than 100 calls under way is refused with UNAVAILABLE."
+    CommitsInTurn "commits-in-turn" warns [] lacks []:
+        "A sender's calls beyond 200 that carry 2 KiB or more are committed in turn, each in 10 ms."
     EmptyChannelShown "empty-channel-shown" warns [] lacks []:
         "A party without a notification channel is listed with an empty one."
+    ForgetsHandOuts "forgets-hand-outs" warns [] lacks []:
+        "What was handed out is not written down: after a restart it is pending, with no retries."
+    ForgetsRetries "forgets-retries" warns [] lacks []:
+        "Retries are counted in memory, and begin at 0 again after a restart."
+    StopRefusesCalls "stop-refuses-calls" warns [] lacks []:
+        "Calls that are under way when the router is to stop are refused with UNAVAILABLE."
+    SlowStart "slow-start" warns [] lacks []:
+        "The router takes 400 ms to start."
+    NoStore "no-store" warns [] lacks ["durable"]:
+        "Everything is kept in memory, and gone with the process."
 }

@@ -4,7 +4,9 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Request, Response};
@@ -16,10 +18,11 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 
+use super::gate::Gate;
 use super::{Fault, Specimen, Variant};
 
 /// A gRPC frame's head: one byte that tells whether it is compressed, and four of length.
-const HEAD: usize = 5;
+pub(super) const HEAD: usize = 5;
 
 /// A field of a later version: number 2000, with the bytes "later".
 const LATER_FIELD: &[u8] = &[0x82, 0x7d, 5, b'l', b'a', b't', b'e', b'r'];
@@ -30,6 +33,7 @@ const LATER_FIELD: &[u8] = &[0x82, 0x7d, 5, b'l', b'a', b't', b'e', b'r'];
 pub struct SpecimenService {
     inner: MessageRouterServer<Specimen>,
     specimen: Specimen,
+    gate: Gate,
 }
 
 impl SpecimenService {
@@ -37,7 +41,8 @@ impl SpecimenService {
         // RTE-9: the router's own limit decides, not the transport's.
         let limit = (4 * 1024 * 1024).max(specimen.max_payload + 64 * 1024);
         let inner = MessageRouterServer::new(specimen.clone()).max_decoding_message_size(limit);
-        Self { inner, specimen }
+        let gate = Gate::new(specimen.twist.clone());
+        Self { inner, specimen, gate }
     }
 }
 
@@ -56,8 +61,14 @@ impl Service<Request<Body>> for SpecimenService {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let mut inner = self.inner.clone();
-        let twist = self.specimen.twist.clone();
+        let (twist, gate) = (self.specimen.twist.clone(), self.gate.clone());
+        let under_way = UnderWay::new(&self.specimen.under_way);
         Box::pin(async move {
+            let _under_way = under_way;
+            request = match gate.enters(request).await {
+                Ok(request) => request,
+                Err(status) => return Ok(status.into_http()),
+            };
             // RTE-15: unknown fields are as good as absent.
             if twist.has(Fault::UnknownFieldsRefused) || twist.has(Fault::UnknownFieldEndsParsing) {
                 let (parts, body) = request.into_parts();
@@ -72,7 +83,12 @@ impl Service<Request<Body>> for SpecimenService {
                 let body = if known < body.len() { framed(&body[HEAD..known]) } else { body };
                 request = Request::from_parts(parts, Body::new(Whole(Some(body))));
             }
-            let mut response = inner.call(request).await?;
+            let mut response = if twist.has(Fault::HeadersMeetTheDeadline) {
+                headers_first(inner, request)
+            } else {
+                inner.call(request).await?
+            };
+            gate.leaves();
             if twist.is(Variant::ExtraMetadata) {
                 response.headers_mut().insert("x-served-by", HeaderValue::from_static("node-7"));
             }
@@ -85,8 +101,72 @@ impl Service<Request<Body>> for SpecimenService {
     }
 }
 
+/// An answer whose headers leave before the call is looked at: FLW-5. Only a fault does that.
+fn headers_first(
+    mut inner: MessageRouterServer<Specimen>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let answer = Box::pin(async move { inner.call(request).await });
+    let mut response = Response::new(Body::new(Late::Coming(answer)));
+    let grpc = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, grpc);
+    response
+}
+
+/// The body of an answer that has not come yet.
+enum Late {
+    Coming(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
+    Come(Body),
+    /// It has no body, and its headers are to be trailers.
+    Over,
+}
+
+impl http_body::Body for Late {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        loop {
+            match &mut *self {
+                Self::Coming(answer) => {
+                    let (parts, body) = match ready!(answer.as_mut().poll(cx)) {
+                        Ok(response) => response.into_parts(),
+                        Err(never) => match never {},
+                    };
+                    if parts.headers.contains_key("grpc-status") {
+                        *self = Self::Over;
+                        return Poll::Ready(Some(Ok(Frame::trailers(parts.headers))));
+                    }
+                    *self = Self::Come(body);
+                }
+                Self::Come(body) => return Pin::new(body).poll_frame(cx),
+                Self::Over => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// A call that has not been answered.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The whole of a request's body.
-async fn collect(mut body: Body) -> Result<Bytes, Status> {
+pub(super) async fn collect(mut body: Body) -> Result<Bytes, Status> {
     let mut whole = BytesMut::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         if let Ok(data) = frame?.into_data() {
@@ -130,7 +210,7 @@ fn framed(message: &[u8]) -> Bytes {
 }
 
 /// A body of one chunk.
-struct Whole(Option<Bytes>);
+pub(super) struct Whole(pub(super) Option<Bytes>);
 
 impl http_body::Body for Whole {
     type Data = Bytes;

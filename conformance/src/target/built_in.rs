@@ -1,7 +1,9 @@
 //! The reference router as a target: in this process, over real gRPC on the loopback interface.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use mpc_router::notify::{Gateways, HttpGateway};
 use mpc_router::serve::Server;
 use mpc_router::{Config, Router};
 use tokio::sync::oneshot;
@@ -24,7 +26,8 @@ pub(super) struct BuiltIn {
 }
 
 impl BuiltIn {
-    pub(super) async fn start(timers: &Timers) -> Result<Self, TargetError> {
+    /// It sends its notifications to `notify`, a URL, or has none.
+    pub(super) async fn start(timers: &Timers, notify: Option<&str>) -> Result<Self, TargetError> {
         let failed = |error: &dyn std::fmt::Display| TargetError::BuiltIn(error.to_string());
         let ms = Duration::from_millis;
         let config = Config {
@@ -36,16 +39,25 @@ impl BuiltIn {
             max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
             clock_tolerance: ms(timers.clock_tolerance_ms),
             stop_timeout: ms(timers.stop_timeout_ms),
+            ..Config::default()
         };
+        let gateway = notify.map(HttpGateway::new).transpose().map_err(|error| failed(&error))?;
         let server = Server::bind("127.0.0.1:0".parse().expect("an address"))
             .await
             .map_err(|error| failed(&error))?;
         let address = format!("http://{}", server.local_addr()).parse().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
+        let router = Router::new(config);
+        let notifying =
+            gateway.map(|it| tokio::spawn(router.notify(Gateways::new(vec![Arc::new(it)]))));
         let serving = tokio::spawn(async move {
             // Dropping the sender stops it as well.
             let stopped = async { drop(stopped.await) };
-            drop(server.serve(Router::new(config), stopped).await);
+            drop(server.serve(router, stopped).await);
+            if let Some(notifying) = notifying {
+                // What nobody takes any more it would go on sending.
+                notifying.abort();
+            }
         });
         Ok(Self { address, stop, serving })
     }

@@ -1,26 +1,40 @@
 //! What can be judged: the built-in router, one that runs already, one that the suite starts.
 
 mod built_in;
+mod engine;
+mod output;
 mod process;
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use tonic::transport::Uri;
 
 use crate::connect::Door;
+use crate::identity::{Identities, IdentityError, NoIdentity};
+use crate::means::Means;
+use crate::notices::{Listening, Notices};
+use crate::power::Power;
 use crate::profile::Profile;
 use crate::report::TargetReport;
+use crate::requirement::Capability;
 use crate::run::Subject;
 
 pub use process::ProcessError;
+
+/// Stands for the URL of the suite's listener in a command.
+const NOTIFY: &str = "{notify}";
 
 /// What to judge, as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spec {
     /// The reference router, in this process, over real gRPC on the loopback interface.
     BuiltIn,
-    /// A router that runs already.
+    /// A router that runs already; over TLS if the address says so.
     Attach(Uri),
     /// A command that the suite starts and ends.
     Exec(String),
@@ -30,16 +44,11 @@ pub enum Spec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// It has none of the known forms.
-    #[error("{0:?} is no target: use http://HOST:PORT or exec:COMMAND")]
+    #[error("{0:?} is no target: use http://HOST:PORT, https://HOST:PORT or exec:COMMAND")]
     Form(String),
     /// It is an address that cannot be used.
-    #[error("{0:?} is no address of a target: use http://HOST:PORT")]
+    #[error("{0:?} is no address of a target: use http://HOST:PORT or https://HOST:PORT")]
     Address(String),
-    /// It wants TLS.
-    #[error(
-        "{0:?} wants TLS, which this version of the suite does not speak: use http://HOST:PORT"
-    )]
-    Tls(String),
     /// There is no command.
     #[error("exec: has no command: use exec:COMMAND, with {{port}} where the port goes")]
     NoCommand,
@@ -55,10 +64,7 @@ impl FromStr for Spec {
                 command => Ok(Self::Exec(command.into())),
             };
         }
-        if text.starts_with("https://") {
-            return Err(SpecError::Tls(text.into()));
-        }
-        if !text.starts_with("http://") {
+        if !text.starts_with("http://") && !text.starts_with("https://") {
             return Err(SpecError::Form(text.into()));
         }
         let uri: Uri = text.parse().map_err(|_| SpecError::Address(text.into()))?;
@@ -99,13 +105,26 @@ pub struct Target {
     /// What is judged.
     pub subject: Subject,
     life: Life,
+    /// Hung up with it.
+    _listening: Option<Listening>,
 }
 
 #[derive(Debug)]
 enum Life {
     BuiltIn(built_in::BuiltIn),
     Foreign,
-    Process(Box<process::Process>),
+    Process(Held),
+}
+
+/// A process that ends with this at the latest.
+#[derive(Debug)]
+struct Held(Arc<process::Process>);
+
+/// Also after a panic or Ctrl-C, and whoever else has means to start it.
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.is_over();
+    }
 }
 
 /// Why a target is not there.
@@ -114,9 +133,32 @@ pub enum TargetError {
     /// The built-in router did not start.
     #[error("the built-in router did not start: {0}")]
     BuiltIn(String),
+    /// Its notifications would not arrive.
+    #[error("cannot listen for notifications at {address}: {source}; choose another address")]
+    Notifications {
+        /// Where they should arrive.
+        address: SocketAddr,
+        /// Why they cannot.
+        source: std::io::Error,
+    },
     /// The command did not start, or did not listen.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// The certificates of its callers cannot be used.
+    #[error("the certificates that tls names cannot be used: {0}")]
+    Identities(#[from] IdentityError),
+    /// The coordinator's certificate cannot be used.
+    #[error(transparent)]
+    NoIdentity(#[from] NoIdentity),
+    /// The name is none that a certificate can have.
+    #[error("tls.server_name {0:?} is no name that a certificate can have")]
+    ServerName(String),
+    /// TLS is wanted, and there is nothing to speak it with.
+    #[error(
+        "{0} is reached over TLS: name in the profile, under [tls], the authority's certificate as \
+         ca and the folder with the parties' certificates as identities"
+    )]
+    NoMaterial(Uri),
 }
 
 impl TargetError {
@@ -124,7 +166,12 @@ impl TargetError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::BuiltIn(_) => false,
+            Self::Notifications { .. } => true,
             Self::Process(error) => error.is_usage(),
+            Self::Identities(_)
+            | Self::NoIdentity(_)
+            | Self::ServerName(_)
+            | Self::NoMaterial(_) => true,
         }
     }
 }
@@ -135,15 +182,33 @@ impl Target {
     /// # Errors
     /// If it does not start.
     pub async fn open(spec: &Spec, profile: &Profile) -> Result<Self, TargetError> {
+        let mut means = Means::default();
+        let listened = listen(spec, profile).await?;
+        let (notices, listening) = listened.unzip();
+        let notify = notices.as_ref().and_then(Notices::url);
+        means.notices.clone_from(&notices);
         let (door, life) = match spec {
             Spec::BuiltIn => {
-                let router = built_in::BuiltIn::start(&profile.timers).await?;
+                let router = built_in::BuiltIn::start(&profile.timers, notify).await?;
                 (Door::tcp(router.address()), Life::BuiltIn(router))
             }
-            Spec::Attach(uri) => (Door::tcp(uri.clone()), Life::Foreign),
+            Spec::Attach(uri) => (door(uri, identities(profile)?)?, Life::Foreign),
             Spec::Exec(command) => {
-                let process = process::Process::start(command, profile).await?;
-                (Door::tcp(process.address().clone()), Life::Process(Box::new(process)))
+                let own = match command.contains("{certs}") {
+                    true => Some(process::Certificates::make()?),
+                    false => None,
+                };
+                let known = match &own {
+                    Some(own) => Some(own.identities.clone()),
+                    None => identities(profile)?,
+                };
+                let command = command.replace(NOTIFY, notify.unwrap_or_default());
+                let process = process::Process::new(&command, profile, own)?;
+                let held = Held(Arc::new(process));
+                held.0.start().await?;
+                means.power = Some(Power::new(engine::Controls(held.0.clone())));
+                means.printed = held.0.printed();
+                (door(&held.0.address(), known)?, Life::Process(held))
             }
         };
         let subject = Subject {
@@ -152,8 +217,9 @@ impl Target {
             door,
             timers: profile.timers,
             capabilities: profile.target.capabilities.clone(),
+            means,
         };
-        Ok(Self { subject, life })
+        Ok(Self { subject, life, _listening: listening })
     }
 
     /// What reports say of a target that could not be opened.
@@ -166,7 +232,7 @@ impl Target {
     /// ended.
     pub async fn obituary(&mut self) -> Option<String> {
         match &mut self.life {
-            Life::Process(process) => process.obituary().await,
+            Life::Process(process) => process.0.obituary().await,
             Life::BuiltIn(_) | Life::Foreign => None,
         }
     }
@@ -175,10 +241,53 @@ impl Target {
     pub async fn close(self) {
         match self.life {
             Life::BuiltIn(router) => router.stop().await,
-            Life::Process(process) => process.stop(self.subject.timers.stop_timeout_ms).await,
+            Life::Process(process) => {
+                let limit = Duration::from_millis(self.subject.timers.stop_timeout_ms);
+                // Whether it ended by itself or not: what is left of it ends now.
+                drop(process.0.stop(limit).await);
+            }
             Life::Foreign => {}
         }
     }
+}
+
+/// Who may call, as the profile says.
+fn identities(profile: &Profile) -> Result<Option<Identities>, TargetError> {
+    let Some(tls) = &profile.tls else { return Ok(None) };
+    let wrong = |name: &String| TargetError::ServerName(name.clone());
+    let server_name = tls
+        .server_name
+        .as_ref()
+        .map(|name| ServerName::try_from(name.clone()).map_err(|_| wrong(name)));
+    let server_name = server_name.transpose()?;
+    Ok(Some(Identities::read(&tls.ca, &tls.identities, &tls.coordinator, server_name)?))
+}
+
+fn door(address: &Uri, identities: Option<Identities>) -> Result<Door, TargetError> {
+    match (address.scheme_str(), identities) {
+        (Some("https"), Some(identities)) => Ok(Door::tls(address.clone(), identities)?),
+        (Some("https"), None) => Err(TargetError::NoMaterial(address.clone())),
+        _ => Ok(Door::tcp(address.clone())),
+    }
+}
+
+/// Listens for the target's notifications, where somebody wants that: the profile names the address,
+/// or the target is told one.
+async fn listen(
+    spec: &Spec,
+    profile: &Profile,
+) -> Result<Option<(Notices, Listening)>, TargetError> {
+    let is_told = match spec {
+        Spec::BuiltIn => profile.target.claims(Capability::Offline),
+        Spec::Exec(command) => command.contains(NOTIFY),
+        Spec::Attach(_) => false,
+    };
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let Some(address) = profile.notifications.listen.or(is_told.then_some(any)) else {
+        return Ok(None);
+    };
+    let listened = Notices::listen(address).await;
+    listened.map(Some).map_err(|source| TargetError::Notifications { address, source })
 }
 
 /// What reports call a target.
@@ -198,12 +307,13 @@ mod tests {
         let attach = |text: &str| Spec::Attach(text.parse().unwrap());
         assert_eq!("http://127.0.0.1:50051".parse(), Ok(attach("http://127.0.0.1:50051/")));
         assert_eq!("http://[::1]:1/".parse(), Ok(attach("http://[::1]:1/")));
+        assert_eq!("https://a:1".parse(), Ok(attach("https://a:1/")));
         assert_eq!("exec: router --x".parse(), Ok(Spec::Exec("router --x".into())));
         for (text, error) in [
             ("localhost:50051", SpecError::Form("localhost:50051".into())),
             ("http://localhost", SpecError::Address("http://localhost".into())),
             ("http://:80", SpecError::Address("http://:80".into())),
-            ("https://a:1", SpecError::Tls("https://a:1".into())),
+            ("https://:1", SpecError::Address("https://:1".into())),
             ("exec: ", SpecError::NoCommand),
         ] {
             assert_eq!(text.parse::<Spec>(), Err(error), "{text}");

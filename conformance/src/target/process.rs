@@ -1,21 +1,26 @@
 //! A target that the suite starts from a command, and ends with everything that it started.
 
-use std::collections::VecDeque;
-use std::net::{SocketAddr, TcpListener};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Uri;
 
+use super::TargetError;
+use super::output::{LAST_WORDS_LIMIT, Output};
+use crate::identity::Identities;
+use crate::power::{Halt, HowEnded};
+use crate::printed::Printed;
 use crate::profile::Profile;
+use crate::requirement::Capability;
 
 /// How long a command may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -25,17 +30,13 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// How often a process is looked at that is to listen, or to end.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(10);
 
-/// How long after its end the last words of a process are waited for. Who holds its output open may
-/// live on.
-const LAST_WORDS_LIMIT: Duration = Duration::from_millis(300);
+/// This machine's name for itself.
+const LOCALHOST: &str = "localhost";
 
-/// Lines of output that are kept, to be shown if the process dies.
-const LINES_KEPT: usize = 12;
-
-/// What is kept of a line. Bytes.
-const LINE_LIMIT: usize = 8 * 1024;
+/// How long a process that was killed is waited for.
+const KILL_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why a command is no target.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +51,17 @@ pub enum ProcessError {
     )]
     NoPort(String),
     /// Where it should listen cannot be understood.
-    #[error("{0:?} is no address that a started target can have: use http://127.0.0.1:PORT")]
+    #[error(
+        "{0:?} is no address that a started target can have: use http://127.0.0.1:PORT, or https:// \
+         where it is reached over TLS"
+    )]
     Address(String),
     /// An earlier process listens there.
     #[error("something listens at {0} already: end it, or choose another port")]
     Occupied(SocketAddr),
+    /// It is not to run any more.
+    #[error("the run is over")]
+    Over,
     /// No port or folder could be had from the system.
     #[error("cannot prepare the start: {0}")]
     System(#[from] std::io::Error),
@@ -71,6 +78,10 @@ pub enum ProcessError {
     Died {
         /// Where it should have listened.
         address: SocketAddr,
+        /// How it ended.
+        status: ExitStatus,
+        /// Whether it has printed anything.
+        printed: bool,
         /// How it ended and what it said last.
         obituary: String,
     },
@@ -79,6 +90,8 @@ pub enum ProcessError {
     Deaf {
         /// Where it should have listened.
         address: SocketAddr,
+        /// Whether it has printed anything.
+        printed: bool,
         /// What it said last.
         said: String,
     },
@@ -91,33 +104,134 @@ impl ProcessError {
     }
 }
 
-/// A process of the suite's own, in a process group of its own.
+/// A process of the suite's own, in a process group of its own; it can be started again.
 #[derive(Debug)]
 pub(super) struct Process {
+    words: Vec<String>,
+    /// What the profile calls the machine, where it does: a certificate may have that name.
+    host: Option<String>,
+    socket: SocketAddr,
+    /// Where its store lies, as far as that is known.
+    store: Option<PathBuf>,
+    is_encrypted: bool,
+    /// All that it prints, where somebody looks for secrets in it.
+    printed: Option<Printed>,
+    run: Mutex<Run>,
+}
+
+/// Certificates of the suite's own for a target that it starts.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    folder: TempDir,
+    pub(super) identities: Identities,
+}
+
+impl Certificates {
+    pub(super) fn make() -> Result<Self, TargetError> {
+        let folder = folder().map_err(ProcessError::from)?;
+        let identities = Identities::make(folder.path())?;
+        Ok(Self { folder, identities })
+    }
+}
+
+#[derive(Debug)]
+struct Run {
+    /// The one that was started last.
+    running: Option<Running>,
+    /// Both are removed when the run is over.
+    folder: Option<TempDir>,
+    certificates: Option<Certificates>,
+    is_over: bool,
+}
+
+#[derive(Debug)]
+struct Running {
     child: Child,
     group: Option<Pid>,
-    address: Uri,
     output: Output,
-    /// Removed with it.
-    _data: TempDir,
 }
 
 impl Process {
-    pub(super) async fn start(command: &str, profile: &Profile) -> Result<Self, ProcessError> {
-        let socket = socket_of(command, profile)?;
-        if connects(socket).await {
-            return Err(ProcessError::Occupied(socket));
-        }
-        let data = tempfile::Builder::new().prefix("mpc-conformance-").tempdir()?;
-        let (port, folder) = (socket.port().to_string(), data.path().display().to_string());
+    /// What `command` means. Nothing is started yet.
+    pub(super) fn new(
+        command: &str,
+        profile: &Profile,
+        certificates: Option<Certificates>,
+    ) -> Result<Self, ProcessError> {
+        let (host, socket) = socket_of(command, profile)?;
+        let folder = folder()?;
+        let path = |folder: &TempDir| folder.path().display().to_string();
+        let (port, data) = (socket.port().to_string(), path(&folder));
+        let certs = certificates.as_ref().map(|it| path(&it.folder)).unwrap_or_default();
         // Split first: a folder with a space in its name is one word.
         let words: Vec<_> = shlex::split(command)
             .ok_or_else(|| ProcessError::Words(command.into()))?
             .iter()
-            .map(|word| word.replace("{port}", &port).replace("{data}", &folder))
+            .map(|word| {
+                let word = word.replace("{port}", &port).replace("{data}", &data);
+                word.replace("{certs}", &certs)
+            })
             .collect();
-        let (program, arguments) =
-            words.split_first().ok_or_else(|| ProcessError::Words(command.into()))?;
+        if words.is_empty() {
+            return Err(ProcessError::Words(command.into()));
+        }
+        let own = command.contains("{data}").then(|| folder.path().to_owned());
+        let store = profile.target.data.clone().or(own);
+        let is_encrypted = certificates.is_some() || profile.tls.is_some();
+        let printed = profile.target.claims(Capability::Secure).then(Printed::default);
+        let run = Run { running: None, folder: Some(folder), certificates, is_over: false };
+        Ok(Self { words, host, socket, store, is_encrypted, printed, run: Mutex::new(run) })
+    }
+
+    pub(super) fn address(&self) -> Uri {
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        let address = match &self.host {
+            Some(host) => format!("{scheme}://{host}:{}", self.socket.port()),
+            None => format!("{scheme}://{}", self.socket),
+        };
+        address.parse().expect("a socket's address is a host")
+    }
+
+    /// All that it prints, where that is kept.
+    pub(super) fn printed(&self) -> Option<Printed> {
+        self.printed.clone()
+    }
+
+    pub(super) fn store(&self) -> Option<PathBuf> {
+        self.store.clone()
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(super) async fn start(&self) -> Result<(), ProcessError> {
+        if connects(self.socket).await {
+            return Err(ProcessError::Occupied(self.socket));
+        }
+        self.launch()?;
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = self.status() {
+                let (printed, said) = self.last_words().await;
+                let obituary = format!("it ended with {status}{said}");
+                return Err(ProcessError::Died { address: self.socket, status, printed, obituary });
+            }
+            if connects(self.socket).await {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let (printed, said) = self.words_so_far();
+                return Err(ProcessError::Deaf { address: self.socket, printed, said });
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn launch(&self) -> Result<(), ProcessError> {
+        let mut run = self.run();
+        // Under one lock: what is started after the end of the run would outlive it.
+        if run.is_over {
+            return Err(ProcessError::Over);
+        }
+        let (program, arguments) = self.words.split_first().expect("there is one");
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -128,68 +242,170 @@ impl Process {
             .spawn()
             .map_err(|source| ProcessError::Run { program: program.clone(), source })?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let mut output = Output::default();
+        let mut output = Output::kept_in(self.printed.clone());
         output.follow(child.stdout.take());
         output.follow(child.stderr.take());
-        let address = format!("http://{socket}").parse().expect("a socket's address is a host");
-        let mut process = Self { child, group, address, output, _data: data };
-        process.listens(socket).await?;
-        Ok(process)
+        run.running = Some(Running { child, group, output });
+        Ok(())
     }
 
-    pub(super) fn address(&self) -> &Uri {
-        &self.address
+    /// Asks it to end, and kills what has not ended within `limit`.
+    pub(super) async fn stop(&self, limit: Duration) -> Halt {
+        let wrapped = self.run().running.as_ref().is_some_and(Running::has_others);
+        self.signal(Signal::TERM);
+        let began = Instant::now();
+        let in_time = self.ends_within(limit).await;
+        let took = began.elapsed();
+        if !in_time {
+            self.kill().await;
+        }
+        let (_, said) = self.last_words().await;
+        let ended = self.status().filter(|_| in_time).map(how_ended);
+        Halt { ended, took, wrapped, said }
     }
 
-    async fn listens(&mut self, address: SocketAddr) -> Result<(), ProcessError> {
-        let deadline = Instant::now() + START_LIMIT;
-        loop {
-            if let Some(obituary) = self.obituary().await {
-                return Err(ProcessError::Died { address, obituary });
-            }
-            if connects(address).await {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(ProcessError::Deaf { address, said: self.output.said() });
-            }
-            sleep(LOOK).await;
+    /// Ends it where it stands, with all that it started.
+    pub(super) async fn kill(&self) {
+        self.signal(Signal::KILL);
+        self.ends_within(KILL_LIMIT).await;
+    }
+
+    /// How it ended and what it said last, if it has ended.
+    pub(super) async fn obituary(&self) -> Option<String> {
+        self.fate().await.map(|(.., words)| words)
+    }
+
+    /// The same, with whether it has printed anything, and how it ended.
+    pub(super) async fn fate(&self) -> Option<(HowEnded, bool, String)> {
+        let status = self.status()?;
+        let (printed, said) = self.last_words().await;
+        Some((how_ended(status), printed, format!("it ended with {status}{said}")))
+    }
+
+    /// Ends it by force, for good, and waits for its end.
+    pub(super) fn ends_for_good(&self) {
+        self.run().is_over = true;
+        self.signal(Signal::KILL);
+        let began = std::time::Instant::now();
+        while self.is_there() && began.elapsed() < KILL_LIMIT {
+            std::thread::sleep(LOOK);
         }
     }
 
-    pub(super) async fn obituary(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok().flatten()?;
-        self.output.ends().await;
-        Some(format!("it ended with {status}{}", self.output.said()))
+    /// Ends it by force, for good, and leaves nothing of it behind.
+    pub(super) fn is_over(&self) {
+        self.signal(Signal::KILL);
+        let mut run = self.run();
+        run.is_over = true;
+        run.running = None;
+        run.folder = None;
+        run.certificates = None;
     }
 
-    pub(super) async fn stop(mut self, stop_timeout_ms: u64) {
-        self.signal(Signal::TERM);
-        let patience = Duration::from_millis(stop_timeout_ms);
+    /// Whether it ends within `limit`, with all that it started.
+    async fn ends_within(&self, limit: Duration) -> bool {
         let ends = async {
-            // Where it cannot be waited for, its group still can.
-            let _ = self.child.wait().await;
-            // A shell that wraps the router ends at once, and the router is still at it.
-            while self.group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+            while self.is_there() {
                 sleep(LOOK).await;
             }
         };
-        // Whether they ended by themselves or not: dropping it ends what is left of the group.
-        let _ = timeout(patience, ends).await;
+        timeout(limit, ends).await.is_ok()
     }
 
+    /// Whether it, or anything that it has started, goes on: a shell that wraps the router ends at
+    /// once, and the router is still at it.
+    fn is_there(&self) -> bool {
+        let has_ended = self.status().is_some();
+        let run = self.run();
+        let Some(running) = &run.running else { return false };
+        !has_ended || running.is_somewhere()
+    }
+
+    /// How it ended, if it has.
+    fn status(&self) -> Option<ExitStatus> {
+        self.run().running.as_mut()?.child.try_wait().ok().flatten()
+    }
+
+    /// What it printed last, after its end.
+    async fn last_words(&self) -> (bool, String) {
+        let comes = async {
+            while self.run().running.as_mut().is_some_and(|it| !it.output.has_ended()) {
+                sleep(LOOK).await;
+            }
+        };
+        // Who has its output open may live on.
+        let _ = timeout(LAST_WORDS_LIMIT, comes).await;
+        self.words_so_far()
+    }
+
+    fn words_so_far(&self) -> (bool, String) {
+        let run = self.run();
+        let Some(running) = &run.running else { return (false, String::new()) };
+        (!running.output.is_empty(), running.output.said())
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(running) = &self.run().running {
+            running.signal(signal);
+        }
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().expect("nobody panics with it")
+    }
+}
+
+impl Running {
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
             // A group that has ended already needs no signal.
             let _ = kill_process_group(group, signal);
         }
     }
+
+    /// Whether anything of its group is there. What has ended and was not waited for by whoever
+    /// started it does not count, where the system tells.
+    fn is_somewhere(&self) -> bool {
+        let Some(group) = self.group else { return false };
+        test_kill_process_group(group).is_ok() && living_in(group).is_none_or(|living| living > 0)
+    }
+
+    /// Whether others than the command itself are in its group, where the system tells.
+    fn has_others(&self) -> bool {
+        self.group.and_then(living_in).is_some_and(|living| living > 1)
+    }
+}
+
+/// How many processes of a group go on. Only Linux tells.
+fn living_in(group: Pid) -> Option<usize> {
+    let group = group.as_raw_nonzero().to_string();
+    let is_living = |stat: &String| {
+        // After the name, which may hold anything: the state, the parent, the group.
+        let Some((_, rest)) = stat.rsplit_once(')') else { return false };
+        let mut words = rest.split_whitespace();
+        let state = words.next();
+        !matches!(state, Some("Z" | "X")) && words.nth(1) == Some(group.as_str())
+    };
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut stats = processes
+        .filter(|it| it.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        .filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok())
+        .peekable();
+    stats.peek()?;
+    Some(stats.filter(is_living).count())
 }
 
 /// Also after a panic or Ctrl-C: the whole group goes.
-impl Drop for Process {
+impl Drop for Running {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+    }
+}
+
+pub(super) fn how_ended(status: ExitStatus) -> HowEnded {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => HowEnded::Code(code),
+        (None, signal) => HowEnded::Signal(signal.unwrap_or_default()),
     }
 }
 
@@ -197,98 +413,51 @@ async fn connects(address: SocketAddr) -> bool {
     matches!(timeout(CONNECT_LIMIT, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-/// Where the command will listen: a free port if it has a place for one, else the profile's.
-fn socket_of(command: &str, profile: &Profile) -> Result<SocketAddr, ProcessError> {
+fn folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix("mpc-conformance-").tempdir()
+}
+
+/// Where the command will listen: a free port if it has a place for one, else the profile's, with the
+/// name that the profile has for this machine.
+fn socket_of(
+    command: &str,
+    profile: &Profile,
+) -> Result<(Option<String>, SocketAddr), ProcessError> {
     if let Some(address) = &profile.target.address {
         let wrong = || ProcessError::Address(address.clone());
-        let socket = address.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
-        return socket.replace("localhost", "127.0.0.1").parse().map_err(|_| wrong());
+        let socket = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
+        let socket = socket.ok_or_else(wrong)?.trim_end_matches('/');
+        let named = socket.strip_prefix(LOCALHOST).and_then(|rest| rest.strip_prefix(':'));
+        let Some(port) = named else {
+            return Ok((None, socket.parse().map_err(|_| wrong())?));
+        };
+        let port = port.parse().map_err(|_| wrong())?;
+        return Ok((Some(LOCALHOST.into()), SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
     }
     if !command.contains("{port}") {
         return Err(ProcessError::NoPort(command.into()));
     }
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
-}
-
-/// The last lines of a process's output.
-#[derive(Debug, Default)]
-struct Output {
-    kept: Arc<Mutex<VecDeque<String>>>,
-    followers: JoinSet<()>,
-}
-
-impl Output {
-    fn follow(&mut self, stream: Option<impl AsyncRead + Send + Unpin + 'static>) {
-        let Some(stream) = stream else { return };
-        let kept = self.kept.clone();
-        self.followers.spawn(async move {
-            let mut stream = BufReader::new(stream);
-            let mut line = Vec::new();
-            while let Ok(chunk) = stream.fill_buf().await
-                && !chunk.is_empty()
-            {
-                for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-                    let room = LINE_LIMIT.saturating_sub(line.len());
-                    line.extend_from_slice(&part[..part.len().min(room)]);
-                    if part.ends_with(b"\n") {
-                        keep(&kept, &mut line);
-                    }
-                }
-                let read = chunk.len();
-                stream.consume(read);
-            }
-            if !line.is_empty() {
-                keep(&kept, &mut line);
-            }
-        });
-    }
-
-    /// Waits for what is still on its way from a process that has ended.
-    async fn ends(&mut self) {
-        let all = async { while self.followers.join_next().await.is_some() {} };
-        let _ = timeout(LAST_WORDS_LIMIT, all).await;
-    }
-
-    fn said(&self) -> String {
-        let kept = self.kept.lock().expect("nobody panics with it");
-        match kept.len() {
-            0 => ", and it printed nothing".into(),
-            _ => {
-                let lines: Vec<_> = kept.iter().map(|line| format!("\n  | {line}")).collect();
-                format!("; it printed last:{}", lines.concat())
-            }
-        }
-    }
-}
-
-fn keep(kept: &Mutex<VecDeque<String>>, line: &mut Vec<u8>) {
-    let mut kept = kept.lock().expect("nobody panics with it");
-    if kept.len() == LINES_KEPT {
-        kept.pop_front();
-    }
-    kept.push_back(String::from_utf8_lossy(line).trim_end().into());
-    line.clear();
+    Ok((None, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_end_of_what_was_printed_is_kept_and_no_line_grows_without_bound() {
-        let mut printed = vec![b'x'; 1024 * 1024];
-        for number in 0..20 {
-            printed.extend(format!("\nline {number}").bytes());
+    #[test]
+    fn a_started_target_listens_where_the_profile_says() {
+        let of = |address: &str| {
+            let mut profile = Profile::default();
+            profile.target.address = Some(address.into());
+            let process = Process::new("router", &profile, None).ok()?;
+            Some((process.address().to_string(), process.socket.to_string()))
+        };
+        let both = |name: &str, socket: &str| Some((name.to_owned(), socket.to_owned()));
+        assert_eq!(of("http://127.0.0.1:7/"), both("http://127.0.0.1:7/", "127.0.0.1:7"));
+        assert_eq!(of("http://localhost:7"), both("http://localhost:7/", "127.0.0.1:7"));
+        assert_eq!(of("http://[::1]:7"), both("http://[::1]:7/", "[::1]:7"));
+        for wrong in ["127.0.0.1:7", "http://localhost", "http://localhost:x", "https://router:7"] {
+            assert_eq!(of(wrong), None, "{wrong}");
         }
-        let mut output = Output::default();
-        output.follow(Some(std::io::Cursor::new(printed)));
-        output.ends().await;
-        assert!(output.said().starts_with("; it printed last:\n  | line 8\n"), "{}", output.said());
-        assert!(output.said().ends_with("\n  | line 19"), "{}", output.said());
-
-        let mut output = Output::default();
-        output.follow(Some(std::io::Cursor::new(vec![b'x'; 1024 * 1024])));
-        output.ends().await;
-        assert_eq!(output.said().matches('x').count(), LINE_LIMIT);
     }
 }

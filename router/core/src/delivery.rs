@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::Millis;
-use crate::ledger::MailboxIndex;
+use crate::id::MailboxIndex;
 
 /// How far one message has come with one recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::kept::KeptEvents;
-use crate::{Announcement, Budget, Content, EventKind, Millis, PartyId, SessionId, StreamId};
+use crate::{Announcement, Budget, EventKind, Millis, PartyId, SessionId, StreamId};
 
 /// Something for the shell to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,53 +54,69 @@ impl std::error::Error for EventStreamError {}
 /// no room for an event is ended once it has read what is in it: it is told, rather than left with a
 /// gap.
 ///
+/// An `E` is an event with whatever the shell has made of it. All who get it share one, so that
+/// nothing is copied here, however many listen.
+///
 /// Invariant: no queue is longer than the backlog allows; `by_party` names each stream once.
 #[derive(Debug)]
-pub struct Events {
+pub struct Events<E> {
     backlog: Backlog,
-    streams: BTreeMap<StreamId, EventStream>,
+    streams: BTreeMap<StreamId, EventStream<E>>,
     by_party: BTreeMap<PartyId, BTreeSet<StreamId>>,
-    kept: KeptEvents,
+    kept: KeptEvents<E>,
     effects: VecDeque<EventEffect>,
 }
 
 #[derive(Debug)]
-struct EventStream {
+struct EventStream<E> {
     party: PartyId,
     /// Empty: all of them.
     kinds: BTreeSet<EventKind>,
     /// What was kept for it when it was opened: shared with the others, so that it need not be
     /// bounded.
-    kept: VecDeque<Content>,
-    queue: VecDeque<Content>,
-    /// How many bytes the queue holds.
+    kept: VecDeque<Arc<E>>,
+    queue: VecDeque<Arc<E>>,
+    /// How many bytes the events in the queue have.
     queued: usize,
     lagged: bool,
     /// Whether it found nothing when it last looked.
     idle: bool,
 }
 
-impl EventStream {
+/// An event with whatever a shell has made of it, shared by all who get it.
+pub trait PublishedEvent: AsRef<Announcement> {
+    /// What it takes while it waits. Bytes.
+    fn bytes(&self) -> usize;
+}
+
+impl PublishedEvent for Announcement {
+    fn bytes(&self) -> usize {
+        self.content.len()
+    }
+}
+
+impl<E: PublishedEvent> EventStream<E> {
     /// Adds an event, or notes that there is no room for it. Tells which.
-    fn push(&mut self, content: Content, backlog: Backlog) -> bool {
-        let fits = self.queued.saturating_add(content.len()) <= backlog.bytes;
+    fn push(&mut self, event: &Arc<E>, backlog: Backlog) -> bool {
+        let bytes = event.bytes();
+        let fits = self.queued.saturating_add(bytes) <= backlog.bytes;
         let has_room = self.queue.len() < backlog.events && (fits || self.queue.is_empty());
         if has_room {
-            self.queued += content.len();
-            self.queue.push_back(content);
+            self.queued += bytes;
+            self.queue.push_back(Arc::clone(event));
         } else {
             self.lagged = true;
         }
         has_room
     }
 
-    fn pop(&mut self) -> Option<Content> {
+    fn pop(&mut self) -> Option<Arc<E>> {
         if let Some(kept) = self.kept.pop_front() {
             return Some(kept);
         }
-        let content = self.queue.pop_front()?;
-        self.queued -= content.len();
-        Some(content)
+        let event = self.queue.pop_front()?;
+        self.queued -= event.bytes();
+        Some(event)
     }
 
     /// EVT-2.
@@ -109,7 +125,7 @@ impl EventStream {
     }
 }
 
-impl Events {
+impl<E: PublishedEvent> Events<E> {
     /// Nobody listens.
     pub fn new(backlog: Backlog) -> Self {
         Self {
@@ -122,8 +138,7 @@ impl Events {
     }
 
     /// Opens a stream of the events that concern `party`, of these kinds or, with none named, of
-    /// all. A party may have several; each gets everything. What is kept for it comes first;
-    /// `content_for` says what a party gets of it.
+    /// all. A party may have several; each gets everything. What is kept for it comes first.
     ///
     /// # Panics
     /// If there is a stream of that name: naming them is the caller's duty.
@@ -133,7 +148,6 @@ impl Events {
         stream: StreamId,
         party: PartyId,
         kinds: impl IntoIterator<Item = EventKind>,
-        content_for: impl Fn(&PartyId, &Announcement) -> Content,
     ) {
         self.by_party.entry(party.clone()).or_default().insert(stream);
         let kinds = kinds.into_iter().collect();
@@ -147,9 +161,9 @@ impl Events {
             idle: false,
         };
         // EVT-13: once, and before later ones.
-        for announcement in self.kept.of(now, &opened.party) {
-            if opened.wants(&announcement.kind) {
-                opened.kept.push_back(content_for(&opened.party, &announcement));
+        for event in self.kept.of(now, &opened.party) {
+            if opened.wants(&(*event).as_ref().kind) {
+                opened.kept.push_back(event);
             }
         }
         let taken = self.streams.insert(stream, opened);
@@ -173,19 +187,18 @@ impl Events {
 
     /// Brings an event of `session` to those who listen, and keeps it for those whom it selects
     /// `until` then, 0 meaning until the session's end; with None the session has ended, and all that
-    /// was kept of it goes. `content_for` says what a party gets of it.
+    /// was kept of it goes.
     ///
     /// Returns how many distinct parties it was delivered to (EVT-5).
     pub fn handle_publish(
         &mut self,
         now: Millis,
         session: &SessionId,
-        announcement: &Arc<Announcement>,
+        event: &Arc<E>,
         until: Option<Millis>,
-        content_for: impl Fn(&PartyId, &Announcement) -> Content,
     ) -> usize {
-        self.kept.publish(now, session, announcement, until);
-        let Announcement { kind, members, .. } = &**announcement;
+        self.kept.publish(now, session, event, until);
+        let Announcement { kind, members, .. } = (**event).as_ref();
         let mut reached = BTreeSet::new();
         // EVT-1, EVT-12: an event is for those selected, or for all if nobody is.
         let concerned: Vec<_> = if members.is_empty() {
@@ -198,7 +211,7 @@ impl Events {
             if stream.lagged || !stream.wants(kind) {
                 continue;
             }
-            if stream.push(content_for(&stream.party, announcement), self.backlog) {
+            if stream.push(event, self.backlog) {
                 reached.insert(stream.party.clone());
             }
             if std::mem::take(&mut stream.idle) {
@@ -207,6 +220,12 @@ impl Events {
         }
         self.check();
         reached.len()
+    }
+
+    /// Forgets what is kept of a session of which nobody needs anything any more.
+    pub fn handle_forget(&mut self, session: &SessionId) {
+        self.kept.forget(session);
+        self.check();
     }
 
     /// Takes what comes next on a stream: adds to `batch` until it is at the budget or past it by the
@@ -219,7 +238,7 @@ impl Events {
         &mut self,
         stream: StreamId,
         budget: Budget,
-        batch: &mut impl Extend<Content>,
+        batch: &mut impl Extend<Arc<E>>,
     ) -> Result<(), EventStreamError> {
         let stream = self.streams.get_mut(&stream).ok_or(EventStreamError::Closed)?;
         if stream.kept.is_empty() && stream.queue.is_empty() {
@@ -231,10 +250,10 @@ impl Events {
         }
         let mut spent = 0;
         while spent < budget.limit()
-            && let Some(content) = stream.pop()
+            && let Some(event) = stream.pop()
         {
-            spent += budget.cost(&content);
-            batch.extend([content]);
+            spent += budget.cost(&(*event).as_ref().content);
+            batch.extend([event]);
         }
         self.check();
         Ok(())
@@ -265,7 +284,10 @@ impl Events {
         for stream in self.streams.values() {
             assert!(stream.queue.len() <= self.backlog.events);
             assert!(stream.queued <= self.backlog.bytes || stream.queue.len() == 1);
-            assert_eq!(stream.queue.iter().map(Content::len).sum::<usize>(), stream.queued);
+            assert_eq!(
+                stream.queue.iter().map(|event| event.bytes()).sum::<usize>(),
+                stream.queued
+            );
             let is_dry = stream.kept.is_empty() && stream.queue.is_empty();
             assert!(!stream.idle || (is_dry && !stream.lagged), "nothing sleeps");
         }

@@ -140,13 +140,25 @@ impl std::error::Error for MalformedMessageId {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
+/// Names a party's mailbox in one session: counted from 0, in the order in which they were opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MailboxIndex(pub(crate) u32);
+
+impl MailboxIndex {
+    /// The number.
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// The place of a record in its unit's log. The first record is at 1; 0 is before all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
 
 impl Position {
+    /// The next place.
     #[must_use]
-    pub(crate) fn next(self) -> Self {
+    pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }

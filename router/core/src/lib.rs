@@ -23,7 +23,7 @@
 //! session.handle_subscribe(StreamId(1), bob.clone())?;
 //!
 //! let route = Route { id: MessageId(7), from: alice, to: vec![bob], size: 5, key: None };
-//! session.handle_route(Millis(1_000), route, |_| Content::from("hello"))?;
+//! session.handle_route(Millis(1_000), route, &(), |_| Content::from("hello"))?;
 //!
 //! // The shell writes the record, says so, and only then replies.
 //! let Some(Effect::Outstanding { .. }) = session.poll_effect() else { panic!() };
@@ -47,6 +47,7 @@ mod fetch;
 mod id;
 mod kept;
 mod ledger;
+mod load;
 mod mailbox;
 mod record;
 mod session;
@@ -58,17 +59,20 @@ pub use budget::Budget;
 pub use content::Content;
 pub use delivery::{DeliveryEvent, DeliveryState, Transition};
 pub use directory::{
-    Directory, DirectoryEffect, DirectoryRecord, Filter, ListedParty, Notification, RegisterError,
-    Registered, Registration, Role, UnknownParty, UnknownRole,
+    Channel, Crowd, Directory, DirectoryEffect, DirectoryRecord, Errand, Filter, ListedParty,
+    Notification, RegisterError, Registered, Registration, Role, UnknownParty, UnknownRole,
 };
-pub use events::{Backlog, EventEffect, EventStreamError, Events};
+pub use events::{Backlog, EventEffect, EventStreamError, Events, PublishedEvent};
+pub use fetch::{Gathering, Selected};
 pub use id::{
-    EmptyId, EventId, MalformedMessageId, MessageId, PartyId, Position, SessionId, StreamId,
+    EmptyId, EventId, MailboxIndex, MalformedMessageId, MessageId, PartyId, Position, SessionId,
+    StreamId,
 };
+pub use load::{Load, Room};
 pub use record::{Announcement, EventKind, Record};
 pub use session::{
-    Acknowledge, AcknowledgeError, Acknowledged, AnnounceError, Announced, DeliveryStatus, Effect,
-    Header, IdempotencyKey, MessageStatus, NotAdmitted, Policy, Route, RouteError, Routed, Session,
-    StatusError, StreamEnded,
+    Acknowledge, AcknowledgeError, Acknowledged, AnnounceError, Announced, Capacity,
+    DeliveryStatus, Effect, Header, IdempotencyKey, MessageStatus, NotAdmitted, Policy, Route,
+    RouteError, Routed, Session, StatusError, StreamEnded,
 };
 pub use time::Millis;

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use crate::PartyId;
 use crate::ledger::MessageNumber;
+use crate::load::Load;
 
 /// One party's outstanding deliveries in one session, oldest first.
 ///
@@ -15,10 +16,16 @@ pub(crate) struct Mailbox {
     party: PartyId,
     entries: VecDeque<Entry>,
     open: usize,
+    /// How many deliveries there are of messages that are kept, be they over.
+    kept: usize,
+    /// How many bytes of content the open ones have.
+    bytes: usize,
+    /// Whether somebody has yet to be told what is outstanding.
+    load_changed: bool,
 }
 
 /// An outstanding delivery: the `slot`-th of message `number`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) number: MessageNumber,
     pub(crate) slot: u32,
@@ -37,7 +44,7 @@ impl Mailbox {
     const GAPS_KEPT: usize = 32;
 
     pub(crate) fn new(party: PartyId) -> Self {
-        Self { party, entries: VecDeque::new(), open: 0 }
+        Self { party, entries: VecDeque::new(), open: 0, kept: 0, bytes: 0, load_changed: false }
     }
 
     /// Whose it is.
@@ -51,17 +58,46 @@ impl Mailbox {
     }
 
     /// Adds a delivery of a message newer than all in here.
-    pub(crate) fn push(&mut self, number: MessageNumber, slot: u32) {
+    pub(crate) fn push(&mut self, number: MessageNumber, slot: u32, bytes: usize) {
         self.entries.push_back(Entry::of(number, slot));
         self.open += 1;
+        self.kept += 1;
+        self.bytes += bytes;
+    }
+
+    /// A message that had a delivery in here, which is over, is forgotten.
+    pub(crate) fn forget(&mut self) {
+        self.kept -= 1;
+    }
+
+    /// How many deliveries of messages that are kept were in here.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Whether any message that is kept was in here.
+    pub(crate) fn is_used(&self) -> bool {
+        self.kept > 0
+    }
+
+    /// Notes that what is outstanding is another. Tells whether that is new.
+    pub(crate) fn change_load(&mut self) -> bool {
+        !std::mem::replace(&mut self.load_changed, true)
+    }
+
+    /// Tells what is outstanding.
+    pub(crate) fn take_load(&mut self) -> Load {
+        self.load_changed = false;
+        Load { deliveries: self.open, bytes: self.bytes }
     }
 
     /// Takes a delivery out.
-    pub(crate) fn close(&mut self, number: MessageNumber) {
+    pub(crate) fn close(&mut self, number: MessageNumber, bytes: usize) {
         let at = self.entries.partition_point(|entry| entry.number < number);
         let entry = self.entries.get_mut(at).filter(|entry| entry.number == number && entry.open);
         entry.expect("a mailbox holds what is outstanding").open = false;
         self.open -= 1;
+        self.bytes -= bytes;
         while self.entries.front().is_some_and(|entry| !entry.open) {
             self.entries.pop_front();
         }
@@ -80,6 +116,7 @@ impl Mailbox {
         assert!(self.entries.iter().is_sorted_by(|a, b| a.number < b.number), "entries ascend");
         assert!(self.entries.front().is_none_or(|entry| entry.open), "the first entry is open");
         assert_eq!(self.open, self.entries.iter().filter(|entry| entry.open).count());
+        assert!(self.open <= self.kept, "what is outstanding is kept");
         assert!(self.entries.len() <= 2 * self.open + Self::GAPS_KEPT, "gaps do not prevail");
     }
 }
@@ -101,13 +138,15 @@ mod tests {
                 if close && !model.is_empty() {
                     let closed = *model.iter().nth(which.index(model.len())).unwrap();
                     model.remove(&closed);
-                    mailbox.close(closed);
+                    mailbox.close(closed, 7);
                 } else {
                     model.insert(MessageNumber(number as u64));
-                    mailbox.push(MessageNumber(number as u64), 0);
+                    mailbox.push(MessageNumber(number as u64), 0, 7);
                 }
                 mailbox.assert_invariants();
                 prop_assert_eq!(mailbox.outstanding(), model.len());
+                let load = Load { deliveries: model.len(), bytes: 7 * model.len() };
+                prop_assert_eq!((mailbox.change_load(), mailbox.take_load()), (true, load));
                 let from = MessageNumber(which.index(number + 1) as u64);
                 let seen: Vec<_> = mailbox.since(from).map(|entry| entry.number).collect();
                 let expected: Vec<_> = model.range(from..).copied().collect();

@@ -92,6 +92,12 @@ pub struct Announcement {
     pub content: Content,
 }
 
+impl AsRef<Self> for Announcement {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// An `event_type`, such as `session_started`. Any text will do, but not the empty one (EVT-7).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventKind(Arc<str>);

@@ -7,6 +7,7 @@ mod announce;
 mod hand_out;
 mod route;
 mod status;
+mod subscribe;
 mod timeout;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,11 +20,14 @@ pub use hand_out::StreamEnded;
 pub use route::{Header, IdempotencyKey, Route, RouteError, Routed};
 pub use status::{DeliveryStatus, MessageStatus, StatusError};
 
+use crate::delivery::Delivery;
 use crate::ledger::{Ledger, MessageNumber};
-use crate::mailbox::Entry;
-use crate::streams::Streams;
+use crate::streams::{Sending, Streams};
 use crate::timers::AckTimers;
-use crate::{Announcement, Millis, PartyId, Position, Record, StreamId};
+use crate::{
+    Announcement, DeliveryState, Load, MailboxIndex, MessageId, Millis, PartyId, Position, Record,
+    StreamId,
+};
 
 /// What a session allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +40,50 @@ pub struct Policy {
     pub ack_timeout: i64,
     /// How often it is sent again before it is given up (RED-4).
     pub max_retries: u32,
-    /// How long a delivery may be outstanding, in milliseconds (EXP-1).
+    /// How long a delivery may be outstanding, in milliseconds (EXP-1). As long after it became
+    /// terminal its status is kept, and as long after its end a session.
     pub message_ttl: i64,
+    /// How long a session without an end is kept when nothing happens in it, in milliseconds.
+    pub idle_ttl: i64,
     /// Whether only members take part, from the session's announcement to its end (SES).
     pub membership: bool,
+    /// How much it holds at most.
+    pub capacity: Capacity,
+}
+
+/// How much a session holds at most. What would be too much is refused (FLW-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// What is outstanding, over all parties. One message may go over it.
+    pub outstanding: Load,
+    /// How many messages, those included of which only the status is kept.
+    pub messages: usize,
+    /// How many events.
+    pub events: usize,
+    /// How many bytes of content the events have. One event may go over it.
+    pub event_bytes: usize,
+    /// How many mailboxes of parties that no message is kept for, beside one for each eight
+    /// deliveries that are kept.
+    pub spare_mailboxes: usize,
 }
 
 impl Default for Policy {
-    /// 1 MiB; 5 s, five times; 24 h; members only.
+    /// 1 MiB; 5 s, five times; 24 h, 30 days; members only; some million messages in 512 MiB.
     fn default() -> Self {
         Self {
             millisecond_bytes: 1 << 20,
             ack_timeout: 5_000,
             max_retries: 5,
             message_ttl: 24 * 60 * 60 * 1_000,
+            idle_ttl: 30 * 24 * 60 * 60 * 1_000,
             membership: true,
+            capacity: Capacity {
+                outstanding: Load { deliveries: 4 << 20, bytes: 512 << 20 },
+                messages: 4 << 20,
+                events: 10_000,
+                event_bytes: 16 << 20,
+                spare_mailboxes: 64,
+            },
         }
     }
 }
@@ -77,6 +110,12 @@ pub enum Effect {
         /// The older stream.
         stream: StreamId,
     },
+    /// This stream of all its party's sessions reads here no more: a newer one does, or there is
+    /// nothing to read until [`Effect::Outstanding`] tells otherwise.
+    Detached {
+        /// The stream.
+        stream: StreamId,
+    },
     /// An event is committed: bring it to those who listen.
     Publish {
         /// The event.
@@ -85,9 +124,34 @@ pub enum Effect {
         /// has ended (EVT-13).
         until: Option<Millis>,
     },
+    /// Nobody needs the content of the message any more whose record is at `position`, once what was
+    /// appended before this is safe.
+    Release {
+        /// The record's place.
+        position: Position,
+    },
+    /// Nobody needs the records up to here any more, those of events excepted.
+    Forget {
+        /// The place of the last of them.
+        through: Position,
+    },
+    /// This session has nothing for `party` any more, and need not be counted for it.
+    Settled {
+        /// The party.
+        party: PartyId,
+    },
+    /// Nobody needs any record of this session any more: it is as if nothing had ever happened in it.
+    Discard,
     /// This session has something for `party`: count it towards the party's pending messages (HB-4)
-    /// from now on, until [`handle_tally`](Session::handle_tally) says that there is nothing.
+    /// from now on, until [`handle_tally`](Session::handle_tally) says that there is nothing. If the
+    /// party has a stream of all its sessions, [attach](Session::handle_attach) it.
     Outstanding {
+        /// The party.
+        party: PartyId,
+    },
+    /// There is something new for `party`, which has no open stream for it: if it is away it may have
+    /// to be told (OFF-2).
+    Unattended {
         /// The party.
         party: PartyId,
     },
@@ -120,8 +184,10 @@ pub struct Session {
     visible: MessageNumber,
     /// By mailbox: whether the shell counts it.
     counted: Vec<bool>,
+    /// Whether mailboxes got other numbers since the last call of `poll_renumbered`.
+    renumbered: bool,
     /// Kept for its memory, empty between calls.
-    taken: Vec<Entry>,
+    taken: Vec<Sending>,
     /// Calls since the invariants were last checked in full.
     unchecked: usize,
 }
@@ -148,19 +214,21 @@ impl Session {
             unseen: VecDeque::new(),
             visible: MessageNumber::default(),
             counted: Vec::new(),
+            renumbered: false,
             taken: Vec::new(),
             unchecked: 0,
         }
     }
 
     /// Takes in the next record that the log holds already: that is how a session is built from its
-    /// log. Its position is the one after the last.
+    /// log. Its position is after the last one's; between them may be what was forgotten.
     ///
     /// # Panics
-    /// If records of this session's own are still uncommitted: a log has one writer at a time.
-    pub fn handle_record(&mut self, record: &Record) {
+    /// If records of this session's own are still uncommitted: a log has one writer at a time. If
+    /// the position is not after the last one's.
+    pub fn handle_record(&mut self, position: Position, record: &Record) {
         assert_eq!(self.appended, self.committed, "a log has one writer at a time");
-        let position = self.appended.next();
+        assert!(position > self.appended, "records come in their order");
         let number = self.ledger.next_number();
         self.ledger.apply(position, record);
         if let Record::Announced { .. } = record {
@@ -174,11 +242,16 @@ impl Session {
         if self.ledger.next_number() > number {
             self.entered(position, number);
         }
-        self.handle_committed(position);
+        self.release();
+        self.commit(position, true);
     }
 
     /// Learns that every record up to `through` is safe in the log.
     pub fn handle_committed(&mut self, through: Position) {
+        self.commit(through, false);
+    }
+
+    fn commit(&mut self, through: Position, replayed: bool) {
         self.committed = self.committed.max(through.min(self.appended));
         while let Some((_, unseen)) =
             self.unseen.pop_front_if(|(position, _)| *position <= self.committed)
@@ -186,10 +259,15 @@ impl Session {
             match unseen {
                 Unseen::Message(number) => {
                     self.visible = MessageNumber(number.0 + 1);
-                    for delivery in &self.ledger.message(number).deliveries {
-                        if let Some(stream) = self.streams.wake(delivery.mailbox) {
-                            self.effects.push_back(Effect::Wake { stream });
+                    let message = self.ledger.get(number).into_iter();
+                    for delivery in message.flat_map(|message| &message.deliveries) {
+                        // OFF-2: known already is what a session is built from.
+                        if !replayed && self.is_unattended(delivery) {
+                            let party = self.ledger.mailbox(delivery.mailbox).party().clone();
+                            self.effects.push_back(Effect::Unattended { party });
                         }
+                        let awakened = self.streams.wake(delivery.mailbox);
+                        self.effects.extend(awakened.map(|stream| Effect::Wake { stream }));
                     }
                 }
                 Unseen::Event { announcement, until } => {
@@ -202,12 +280,31 @@ impl Session {
 
     /// Tells how many deliveries are outstanding for `party` (HB-4). If there are none, the shell need
     /// not ask again until [`Effect::Outstanding`] tells otherwise: so whoever adds up a party's
-    /// sessions looks at those only in which something happened.
+    /// sessions looks at those only in which something happened. Nor does a stream of all the party's
+    /// sessions read here until then.
     pub fn handle_tally(&mut self, party: &PartyId) -> usize {
         let Some(index) = self.ledger.mailbox_of(party) else { return 0 };
         let outstanding = self.ledger.mailbox(index).outstanding();
-        self.counted[index.get()] &= outstanding > 0;
+        if outstanding == 0 {
+            self.counted[index.get()] = false;
+            self.detach(index);
+        }
         outstanding
+    }
+
+    /// The parties that have something here that was never handed out, and no open stream for it.
+    pub fn unattended(&self) -> impl Iterator<Item = &PartyId> {
+        self.ledger.mailboxes().iter().filter_map(|mailbox| {
+            let party = mailbox.party();
+            let entries =
+                self.outstanding_since(self.ledger.mailbox_of(party)?, MessageNumber::default());
+            let mut deliveries = entries.map(|entry| self.ledger.behind(entry).1);
+            deliveries.any(|delivery| self.is_unattended(delivery)).then_some(party)
+        })
+    }
+
+    fn is_unattended(&self, delivery: &Delivery) -> bool {
+        delivery.state == DeliveryState::Pending && !self.streams.are_open(delivery.mailbox)
     }
 
     /// Hands out the next thing for the shell to do.
@@ -226,9 +323,42 @@ impl Session {
         self.committed
     }
 
-    /// Whether nothing ever happened here and nobody waits for it: then it can be forgotten.
+    /// Whether nothing is known here and nobody waits for it: then the session can be dropped.
     pub fn is_blank(&self) -> bool {
-        self.appended == Position::default() && self.streams.is_empty()
+        self.ledger.is_blank() && self.streams.is_empty() && self.committed >= self.appended
+    }
+
+    /// Until when late subscribers get the session's events, 0 meaning until its end; None if it has
+    /// ended (EVT-13).
+    pub fn lasts_until(&self, now: Millis) -> Option<Millis> {
+        self.ledger.lasts_until(now)
+    }
+
+    /// What is outstanding, over all parties. The bytes are those of the messages, each counted once.
+    pub fn load(&self) -> Load {
+        self.ledger.load()
+    }
+
+    /// Tells once when mailboxes have got other numbers. What the shell knows by mailbox is void
+    /// then, and [`handle_loads`](Self::handle_loads) tells all of it.
+    pub fn poll_renumbered(&mut self) -> bool {
+        std::mem::take(&mut self.renumbered)
+    }
+
+    /// Tells of each party what is outstanding for it here, if that has changed since the last call.
+    pub fn handle_loads(&mut self, each: impl FnMut(MailboxIndex, &PartyId, Load)) {
+        self.ledger.take_loads(each);
+    }
+
+    /// A message that is outstanding for somebody and has no content, as it may be if the records are
+    /// not those that were written.
+    pub fn lacks_content(&self) -> Option<MessageId> {
+        self.ledger.lacks_content()
+    }
+
+    /// When the newest message or event was accepted that is known.
+    pub fn touched_at(&self) -> Millis {
+        self.ledger.touched_at()
     }
 
     /// The members, in the order in which they were selected.
@@ -238,7 +368,7 @@ impl Session {
 
     /// Whether the records of both add up to the same.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        self.ledger == other.ledger
+        self.ledger.agrees_with(&other.ledger)
     }
 
     /// Checks what the types say of themselves; takes time proportional to the session's size.
@@ -256,6 +386,8 @@ impl Session {
         assert_eq!(self.counted.len(), self.ledger.mailboxes().len());
         for (mailbox, counted) in self.ledger.mailboxes().iter().zip(&self.counted) {
             assert!(*counted || mailbox.outstanding() == 0, "HB-4: what is outstanding is counted");
+            let index = self.ledger.mailbox_of(mailbox.party()).expect("a mailbox has its party");
+            assert!(*counted || self.streams.wildcard(index).is_none(), "counted while attached");
         }
     }
 
@@ -266,6 +398,12 @@ impl Session {
             self.bound = position;
         }
         self.effects.push_back(Effect::Append { position, record });
+    }
+
+    /// Has the log let go what nobody needs any more of messages.
+    fn release(&mut self) {
+        let released = self.ledger.take_released();
+        self.effects.extend(released.map(|position| Effect::Release { position }));
     }
 
     /// A message was entered into the ledger by the record at `position`.
@@ -291,38 +429,5 @@ impl Session {
                 self.assert_invariants();
             }
         }
-    }
-}
-
-/// Streams open and close without a record: a restart ends them anyway.
-impl Session {
-    /// Opens a stream for a party, from its oldest outstanding delivery on. An older stream of the
-    /// party is superseded (SUB-5).
-    ///
-    /// # Errors
-    /// If the party may not read here; nothing has changed then.
-    ///
-    /// # Panics
-    /// If there has been a stream of that name: naming them is the caller's duty.
-    pub fn handle_subscribe(
-        &mut self,
-        stream: StreamId,
-        party: PartyId,
-    ) -> Result<(), NotAdmitted> {
-        self.admit(&party)?;
-        assert!(self.streams.reading(stream).is_none(), "each stream has a name of its own");
-        if let Some(stream) = self.streams.open(stream, party, &self.ledger) {
-            self.effects.push_back(Effect::Superseded { stream });
-        }
-        self.check();
-        Ok(())
-    }
-
-    /// Closes a stream; one that has ended already is no matter. Nothing is lost by it: what was not
-    /// acknowledged is outstanding still (SUB-3).
-    pub fn handle_unsubscribe(&mut self, stream: StreamId) {
-        self.streams.close(stream);
-        self.trim_timers();
-        self.check();
     }
 }

@@ -11,6 +11,12 @@ impl Millis {
         Self(self.0.saturating_add(1))
     }
 
+    /// This point in time and some milliseconds.
+    #[must_use]
+    pub fn after(self, milliseconds: i64) -> Self {
+        Self(self.0.saturating_add(milliseconds))
+    }
+
     /// How many milliseconds have passed since `earlier`; negative if it is later.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)

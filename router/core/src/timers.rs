@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::mailbox::Entry;
+use crate::streams::Sending;
 use crate::{Millis, StreamId};
 
 /// When what was sent on streams and is not acknowledged has to be looked at again.
@@ -23,7 +23,7 @@ pub(crate) struct AckTimer {
     /// The stream that it was sent on. Without it, the timer counts for nothing (RED-5).
     pub(crate) stream: StreamId,
     /// The delivery.
-    pub(crate) entry: Entry,
+    pub(crate) sending: Sending,
 }
 
 impl AckTimers {
@@ -33,7 +33,7 @@ impl AckTimers {
         &mut self,
         due: Millis,
         stream: StreamId,
-        sent: impl IntoIterator<Item = Entry>,
+        sent: impl IntoIterator<Item = Sending>,
     ) {
         let mut sent = sent.into_iter().peekable();
         if sent.peek().is_none() {
@@ -41,7 +41,7 @@ impl AckTimers {
         }
         self.last = self.last.max(due);
         let due = self.last;
-        self.queue.extend(sent.map(|entry| AckTimer { due, stream, entry }));
+        self.queue.extend(sent.map(|sending| AckTimer { due, stream, sending }));
     }
 
     /// When the first is due.

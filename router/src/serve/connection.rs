@@ -3,20 +3,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
+
+use crate::metrics::Open;
 
 /// A connection that can be cut off: its task, which is tonic's, then ends with an error.
 #[derive(Debug)]
 pub(super) struct Connection<IO> {
     io: IO,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// One of the connections there may be, and counted as open.
+    _place: Place,
 }
 
+type Place = (OwnedSemaphorePermit, Open);
+
 impl<IO: Unpin> Connection<IO> {
-    pub(super) fn new(io: IO, cut: &CancellationToken) -> Self {
+    pub(super) fn new(io: IO, cut: &CancellationToken, place: Place) -> Self {
         // With a token of its own, no connection waits for another one's lock.
-        Self { io, cut: Box::pin(cut.child_token().cancelled_owned()) }
+        Self { io, cut: Box::pin(cut.child_token().cancelled_owned()), _place: place }
     }
 
     fn poll_io(self: Pin<&mut Self>, context: &mut Context<'_>) -> io::Result<Pin<&mut IO>> {

@@ -13,13 +13,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections that a listener accepts. It never ends.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     listener: TcpListener,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Incoming {
-    pub(super) fn new(listener: TcpListener) -> Self {
+    pub(crate) fn new(listener: TcpListener) -> Self {
         Self { listener, pause: None }
     }
 }

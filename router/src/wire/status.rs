@@ -6,7 +6,8 @@ use tonic::{Code, Status};
 
 use crate::commits::Lost;
 use crate::events::EventsEnd;
-use crate::sessions::End;
+use crate::identity::{Forbidden, Unauthenticated};
+use crate::sessions::{End, Overload};
 
 /// Why a call was rejected, which the wire has a status for. The text says what to do.
 pub(crate) trait Rejected: std::fmt::Display + Sized {
@@ -28,6 +29,8 @@ impl Rejected for RouteError {
             Self::SenderNotAMember => Code::PermissionDenied,
             Self::RecipientNotAMember => Code::InvalidArgument,
             Self::KeyTaken => Code::AlreadyExists,
+            // FLW-3.
+            Self::SessionFull | Self::RecipientFull => Code::ResourceExhausted,
             Self::NameTaken => Code::Internal,
         }
     }
@@ -53,7 +56,15 @@ impl Rejected for AnnounceError {
     fn code(&self) -> Code {
         match self {
             Self::NameTaken => Code::AlreadyExists,
+            // FLW-3.
+            Self::TooMany => Code::ResourceExhausted,
         }
+    }
+}
+
+impl Rejected for Overload {
+    fn code(&self) -> Code {
+        Code::ResourceExhausted
     }
 }
 
@@ -69,6 +80,8 @@ impl Rejected for RegisterError {
     fn code(&self) -> Code {
         match self {
             Self::OtherRole { .. } => Code::FailedPrecondition,
+            // FLW-3.
+            Self::TooMany => Code::ResourceExhausted,
         }
     }
 }
@@ -87,6 +100,18 @@ impl Rejected for MalformedMessageId {
 
     fn status(self) -> Status {
         Status::not_found(format!("message_id {self}"))
+    }
+}
+
+impl Rejected for Unauthenticated {
+    fn code(&self) -> Code {
+        Code::Unauthenticated
+    }
+}
+
+impl Rejected for Forbidden {
+    fn code(&self) -> Code {
+        Code::PermissionDenied
     }
 }
 
@@ -122,6 +147,16 @@ pub(crate) fn events_end(end: EventsEnd) -> Status {
         EventsEnd::Error(error @ EventStreamError::Closed) => Status::internal(error.to_string()),
         EventsEnd::Stopping => stopping(),
     }
+}
+
+/// The status of what there is no room for any more.
+pub(crate) fn full(why: &str) -> Status {
+    Status::resource_exhausted(why)
+}
+
+/// The status of what cannot be kept for now.
+pub(crate) fn failing(why: &str) -> Status {
+    Status::unavailable(why)
 }
 
 /// The status of everything that the router does not do any more (DUR-7).

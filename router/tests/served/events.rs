@@ -115,3 +115,34 @@ async fn who_is_selected_hears_it_later_too() {
     }
     assert_eq!(next(&mut notes).await.event_type, "note", "EVT-13");
 }
+
+#[tokio::test]
+async fn each_hears_its_own_join_token_at_once_and_later() {
+    let served = Served::on_port(open_sessions()).await;
+    let [mut alice, mut bob, mut carol, mut dora] =
+        served.parties(["alice", "bob", "carol", "dora"]).await;
+    let mut heard = bob.hear(&[]).await.unwrap();
+    let tokens = [("alice", "of alice"), ("bob", "of bob"), ("carol", "of carol")];
+    let selected = ["alice", "bob", "carol", "dora"];
+    let created = SessionEvent {
+        join_tokens: tokens.map(|(party, token)| (party.to_owned(), token.to_owned())).into(),
+        ..event("s", "session_created", &selected)
+    };
+    assert_eq!(alice.publish(created).await.unwrap(), 1, "EVT-5");
+    let own = |event: SessionEvent| {
+        assert_eq!(event.selected_parties, selected, "EVT-3");
+        event.join_tokens
+    };
+    let of = |party: &str, token: &str| HashMap::from([(party.to_owned(), token.to_owned())]);
+    assert_eq!(own(next(&mut heard).await), of("bob", "of bob"), "SEC-5");
+    for (party, expected) in [
+        (&mut bob, of("bob", "of bob")),
+        (&mut carol, of("carol", "of carol")),
+        (&mut dora, HashMap::new()),
+    ] {
+        let mut twice = [party.hear(&[]).await.unwrap(), party.hear(&[]).await.unwrap()];
+        for heard in &mut twice {
+            assert_eq!(own(next(heard).await), expected, "EVT-13, SEC-5");
+        }
+    }
+}

@@ -1,36 +1,46 @@
 //! With a log that takes its time: replies wait for it, and so does everything that others see.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use mpc_router::Router;
-use mpc_router::log::{Appended, Entry, Log, UnitRecord};
-use mpc_router_core::{DirectoryRecord, Record, SessionId};
+use mpc_router::log::{Appended, Disposal, Entry, Health, Log, Owner, UnitRecord, Unreadable};
+use mpc_router_core::{Content, DirectoryRecord, Millis, Position, Record, SessionId};
 use mpc_router_proto::v1::RouteMessageRequest;
+use tokio::sync::watch;
 use tonic::Code;
 
 use crate::support::*;
 
 /// Takes records at once, until it is told to hold them.
-#[derive(Debug, Default)]
-struct LateLog {
+#[derive(Debug)]
+pub(crate) struct LateLog {
     state: Mutex<State>,
+    pub(crate) health: watch::Sender<Health>,
+}
+
+impl Default for LateLog {
+    fn default() -> Self {
+        Self { state: Mutex::default(), health: watch::Sender::new(Health::Fine) }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     holds: bool,
+    /// Drops what nobody waits for, as a store does whose disk fails.
+    drops: bool,
     held: Vec<Entry>,
-    sessions: BTreeMap<SessionId, Vec<Record>>,
+    sessions: BTreeMap<SessionId, BTreeMap<Position, Record>>,
     directory: Vec<DirectoryRecord>,
 }
 
 impl State {
-    fn keep(&mut self, record: UnitRecord) {
+    fn keep(&mut self, position: Position, record: UnitRecord) {
         match record {
             UnitRecord::Session(session, record) => {
-                self.sessions.entry(session).or_default().push(record);
+                self.sessions.entry(session).or_default().insert(position, record);
             }
             UnitRecord::Directory(record) => self.directory.push(record),
         }
@@ -38,7 +48,7 @@ impl State {
 }
 
 impl LateLog {
-    fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.state.lock().unwrap().holds = true;
     }
 
@@ -47,9 +57,9 @@ impl LateLog {
         self.state.lock().unwrap().held.len()
     }
 
-    fn commit(&self) {
+    pub(crate) fn commit(&self) {
         for entry in self.release() {
-            self.state.lock().unwrap().keep(entry.record);
+            self.state.lock().unwrap().keep(entry.position, entry.record);
             if let Some(owner) = entry.owner.upgrade() {
                 owner.committed(entry.position);
             }
@@ -74,28 +84,72 @@ impl LateLog {
 impl Log for LateLog {
     fn append(&self, entry: Entry) -> Appended {
         let mut state = self.state.lock().unwrap();
-        if state.holds {
+        let binds = match &entry.record {
+            UnitRecord::Session(_, record) => record.is_binding(),
+            UnitRecord::Directory(record) => record.is_binding(),
+        };
+        if state.drops && !binds {
+            Appended::Committed
+        } else if state.holds {
             state.held.push(entry);
             Appended::Pending
         } else {
-            state.keep(entry.record);
+            state.keep(entry.position, entry.record);
             Appended::Committed
         }
     }
 
-    fn replay(&self, session: &SessionId, each: &mut dyn FnMut(&Record)) {
-        let state = self.state.lock().unwrap();
-        state.sessions.get(session).into_iter().flatten().for_each(each);
+    fn dispose(&self, session: &SessionId, disposal: Disposal, _: Weak<dyn Owner>) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let Some(records) = state.sessions.get_mut(session) else { return true };
+        match disposal {
+            Disposal::Content(position) => {
+                if let Some(Record::Routed { content, .. }) = records.get_mut(&position) {
+                    *content = Content::default();
+                }
+            }
+            Disposal::Through(through) => records.retain(|position, record| {
+                *position > through || matches!(record, Record::Announced { .. })
+            }),
+            Disposal::Session => {
+                state.sessions.remove(session);
+            }
+        }
+        true
     }
 
-    fn replay_directory(&self, each: &mut dyn FnMut(&DirectoryRecord)) {
+    fn sessions(&self) -> Result<Vec<SessionId>, Unreadable> {
+        Ok(self.state.lock().unwrap().sessions.keys().cloned().collect())
+    }
+
+    fn replay(
+        &self,
+        session: &SessionId,
+        each: &mut dyn FnMut(Position, &Record),
+    ) -> Result<(), Unreadable> {
+        let state = self.state.lock().unwrap();
+        let records = state.sessions.get(session).into_iter().flatten();
+        records.for_each(|(position, record)| each(*position, record));
+        Ok(())
+    }
+
+    fn replay_directory(&self, each: &mut dyn FnMut(&DirectoryRecord)) -> Result<(), Unreadable> {
         self.state.lock().unwrap().directory.iter().for_each(each);
+        Ok(())
+    }
+
+    fn latest(&self) -> Millis {
+        Millis(0)
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
     }
 }
 
 fn served() -> (Arc<LateLog>, Served) {
     let log = Arc::new(LateLog::default());
-    let router = Router::with_log(open_sessions(), Arc::clone(&log) as Arc<dyn Log>);
+    let router = Router::with_log(open_sessions(), Arc::clone(&log) as Arc<dyn Log>).unwrap();
     (log, Served::piping(router))
 }
 
@@ -240,7 +294,7 @@ async fn a_router_goes_on_where_its_log_ends() {
     let [mut alice, bob] = served.parties(["alice", "bob"]).await;
     alice.announce("s", &["alice", "bob"]).await;
     let kept = alice.send("s", &[], "kept").await.unwrap();
-    let again = Router::with_log(open_sessions(), log);
+    let again = Router::with_log(open_sessions(), log).unwrap();
     let served = Served::piping(again);
     let mut bob = Party { client: served.stranger("bob").await.client, ..bob };
     assert_eq!(bob.list("", false).await.unwrap().len(), 2, "DUR-3");
@@ -284,5 +338,78 @@ async fn a_call_made_again_waits_for_the_first() {
     let [first, again] = taken;
     let first = within(first).await.unwrap().unwrap().into_inner();
     assert_eq!(within(again).await.unwrap().unwrap().into_inner(), first, "IDM-1, IDM-3");
+    assert_eq!(bob.poll("s", 0).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_all_sessions_ends_with_one_that_is_refused() {
+    let (log, served) = served();
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let mut stream = bob.open("").await.unwrap();
+    let kept = alice.send("s", &["bob"], "kept").await.unwrap();
+    let elsewhere = alice.send("elsewhere", &["bob"], "x").await.unwrap();
+    assert_eq!(names(&mut stream, 2).await, [&*kept, &*elsewhere]);
+    log.hold();
+    let routing = ["s", "new"].map(|session| {
+        let mut alice = alice.clone();
+        tokio::spawn(async move { alice.send(session, &["bob"], "refused").await })
+    });
+    waits(&mut Box::pin(stream.message())).await;
+    let polling = {
+        let mut bob = bob.clone();
+        tokio::spawn(async move { bob.poll("", 0).await })
+    };
+    settle().await;
+    log.refuse();
+    for routing in routing {
+        assert_eq!(within(routing).await.unwrap().unwrap_err().code(), Code::Unavailable);
+    }
+    assert_eq!(within(polling).await.unwrap().unwrap_err().code(), Code::Unavailable);
+    assert_eq!(end(&mut stream).await.code(), Code::Unavailable, "SUB-9");
+    let mut stream = bob.open("").await.unwrap();
+    let mut came = names(&mut stream, 2).await;
+    came.sort();
+    assert_eq!(came, [&*kept, &*elsewhere], "SUB-3");
+    let after = alice.send("s", &["bob"], "after").await.unwrap();
+    let of_new = alice.send("new", &["bob"], "after").await.unwrap();
+    assert_eq!(names(&mut stream, 2).await, [after, of_new], "SUB-9");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_all_sessions_shows_what_is_safe() {
+    let (log, served) = served();
+    let [alice, mut bob] = served.parties(["alice", "bob"]).await;
+    log.hold();
+    let mut routing = {
+        let mut alice = alice.clone();
+        tokio::spawn(async move { alice.send("s", &["bob"], "x").await.unwrap() })
+    };
+    waits(&mut routing).await;
+    let mut stream = bob.open("").await.unwrap();
+    waits(&mut Box::pin(stream.message())).await;
+    log.commit();
+    assert_eq!(names(&mut stream, 1).await, [within(routing).await.unwrap()], "SUB-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_hurries_nothing() {
+    let (log, served) = served();
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    let before = alice.send("s", &["bob"], "before").await.unwrap();
+    log.hold();
+    log.state.lock().unwrap().drops = true;
+    let mut routing = {
+        let mut alice = alice.clone();
+        tokio::spawn(async move { alice.send("s", &["bob"], "refused").await })
+    };
+    waits(&mut routing).await;
+    // That it was handed out is written after the message, and dropped.
+    let mut stream = bob.open("s").await.unwrap();
+    assert_eq!(names(&mut stream, 1).await, [&*before]);
+    waits(&mut routing).await;
+    waits(&mut Box::pin(stream.message())).await;
+    log.refuse();
+    assert_eq!(within(routing).await.unwrap().unwrap_err().code(), Code::Unavailable, "FLW-3");
+    assert_eq!(end(&mut stream).await.code(), Code::Unavailable);
     assert_eq!(bob.poll("s", 0).await.unwrap().len(), 1);
 }

@@ -6,6 +6,7 @@ use mpc_router::Config;
 use mpc_router_proto::v1::MessageDeliveryStatus;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::captured::captured;
 use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ async fn delivery(party: &mut Party, message: &str) -> MessageDeliveryStatus {
 
 #[tokio::test(start_paused = true)]
 async fn an_unanswered_message_is_sent_again_and_given_up() {
+    let (log, subscriber) = captured();
+    let _guard = tracing::subscriber::set_default(subscriber);
     let served = Served::over_pipes(config());
     let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
     let mut stream = bob.open("s").await.unwrap();
@@ -42,6 +45,9 @@ async fn an_unanswered_message_is_sent_again_and_given_up() {
     assert_eq!((status.retry_count, &*status.status), (3, "failed"), "RED-4");
     assert_eq!(bob.beat().await.unwrap().pending_messages, 0);
     assert!(bob.ack("s", &sent).await.is_err(), "ACK-4");
+    // Who did not do its part.
+    let failed = r#"deliveries failed session="s" given_up=1 expired=0 parties=["bob"]"#;
+    assert!(log.text().contains(failed), "{}", log.text());
 }
 
 #[tokio::test(start_paused = true)]

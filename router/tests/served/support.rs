@@ -154,6 +154,22 @@ impl Party {
         within(self.client.register_party(request)).await.map(|answer| answer.into_inner())
     }
 
+    /// Registers with a notification channel that has these addresses.
+    pub(crate) async fn reachable(&mut self, email: &str, phone: &str, push_token: &str) {
+        let notification = NotificationChannel {
+            email: email.into(),
+            phone: phone.into(),
+            push_token: push_token.into(),
+        };
+        let request = RegisterPartyRequest {
+            party_id: self.name.clone(),
+            party_role: "persistent".into(),
+            notification: Some(notification),
+            ..Default::default()
+        };
+        within(self.client.register_party(request)).await.unwrap();
+    }
+
     pub(crate) async fn beat(&mut self) -> Result<HeartbeatResponse, Status> {
         let request = HeartbeatRequest { party_id: self.name.clone(), timestamp: -1 };
         within(self.client.heartbeat(request)).await.map(|answer| answer.into_inner())
@@ -282,8 +298,19 @@ pub(crate) async fn route(
     to: &[&str],
     payload_bytes: usize,
 ) -> String {
+    route_in(router, "s", from, to, payload_bytes).await
+}
+
+/// The same in another session.
+pub(crate) async fn route_in(
+    router: &Router,
+    session: &str,
+    from: &str,
+    to: &[&str],
+    payload_bytes: usize,
+) -> String {
     let request = RouteMessageRequest {
-        session_id: "s".into(),
+        session_id: session.into(),
         from_party: from.into(),
         to_parties: to.iter().map(|&party| party.into()).collect(),
         payload: vec![0; payload_bytes].into(),

@@ -63,3 +63,31 @@ async fn stopping_takes_no_longer_than_allowed() {
     assert!(took > Duration::from_secs(1), "somebody held it up: {took:?}");
     assert!(took <= Duration::from_secs(10), "DUR-7: {took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_goes_on_reaches_those_whom_it_had_nothing_for() {
+    let minutes = Duration::from_mins;
+    let served = Served::over_pipes(Config { message_ttl: minutes(10), ..open_sessions() });
+    let [mut alice, mut bob] = served.parties(["alice", "bob"]).await;
+    // So that the session goes on.
+    let mut carol = served.party("carol").await;
+    let mut of_carol = carol.open("s").await.unwrap();
+    let mut streams = [bob.open("s").await.unwrap(), bob.open("").await.unwrap()];
+    let crowd: Vec<_> = (0..200).map(|number| format!("p{number}")).collect();
+    for _ in 0..3 {
+        let mut to: Vec<_> = crowd.iter().map(|party| &**party).collect();
+        to.push("bob");
+        let message = alice.send("s", &to, "x").await.unwrap();
+        for stream in &mut streams {
+            assert_eq!(names(stream, 1).await, [&*message], "SUB-8, SUB-9");
+        }
+        assert_eq!(bob.beat().await.unwrap().pending_messages, 1, "HB-4");
+        bob.ack("s", &message).await.unwrap();
+        // Nobody is left for whom anything is kept, and all get other mailboxes the next time.
+        tokio::time::sleep(minutes(30)).await;
+        alice.status("s", &message).await.unwrap_err();
+        let kept = alice.send("s", &["carol"], "y").await.unwrap();
+        assert_eq!(names(&mut of_carol, 1).await, [&*kept]);
+        carol.ack("s", &kept).await.unwrap();
+    }
+}

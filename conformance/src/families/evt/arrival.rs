@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use mpc_router_proto::v1::SessionEvent;
 use rand_core::RngCore as _;
 
+use super::super::announcing::event;
 use super::super::prelude::*;
-use super::series::{Series, audience, event, publishes};
+use super::series::{Series, audience, publishes};
 use crate::feed::Feed;
 use crate::listening::{listening, listens};
 use crate::many::each;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mpc_router_proto::v1::SessionEvent;
 
+use super::super::announcing::{event, publishes_if_taken};
 use super::super::prelude::*;
-use super::series::{Series, event, publishes, publishes_if_taken};
+use super::series::{Series, publishes};
 use crate::feed::Feed;
 use crate::listening::listening;
 use crate::many::each;
@@ -15,12 +16,19 @@ const MINUTE_MS: i64 = 60 * 1000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// The next event of a session; sessions of their own tell events apart whatever else arrives.
-async fn event_of(feed: &mut Feed<SessionEvent>, session: &str) -> Result<SessionEvent, Stop> {
+pub(super) async fn event_of(
+    feed: &mut Feed<SessionEvent>,
+    session: &str,
+) -> Result<SessionEvent, Stop> {
     feed.next_wanted(|it| it.session_id == session, &format!("the event of {session}")).await
 }
 
 /// Demands that a copy says what was published, as far as its subscriber may know it.
-fn is_as_published(published: &SessionEvent, copy: &SessionEvent, subscriber: &Party) -> Verdict {
+pub(super) fn is_as_published(
+    published: &SessionEvent,
+    copy: &SessionEvent,
+    subscriber: &Party,
+) -> Verdict {
     let differs = |field: &str, is: String, was: String| {
         let seen = format!("{field} of an event for {} arrived as {is}", subscriber.id);
         Err(Stop::broken(seen, format!("as published: {was}")))

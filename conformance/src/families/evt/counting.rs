@@ -5,8 +5,9 @@ use std::future::Future;
 use mpc_router_proto::v1::SessionEvent;
 use tokio::time::{Duration, Instant};
 
+use super::super::announcing::event;
 use super::super::prelude::*;
-use super::series::{Series, audience, event, publishes};
+use super::series::{Series, audience, publishes};
 use crate::feed::Feed;
 use crate::listening::{listening, listens};
 use crate::pace::Wait;

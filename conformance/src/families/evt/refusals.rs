@@ -2,8 +2,9 @@
 
 use mpc_router_proto::v1::{PublishSessionEventRequest, SessionEvent};
 
+use super::super::announcing::publishes_if_taken;
 use super::super::prelude::*;
-use super::series::{Series, publishes, publishes_if_taken};
+use super::series::{Series, publishes};
 use crate::feed::Feed;
 use crate::listening::{listening, listens};
 use crate::party::Party;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mpc_router_proto::v1::SessionEvent;
 
+use super::super::announcing::event;
 use super::super::prelude::*;
 use crate::feed::Feed;
 use crate::listening::listens;
@@ -115,31 +116,9 @@ impl Series {
     }
 }
 
-/// An event with nothing but what every one must have, and who is selected.
-pub(super) fn event(event_type: &str, session_id: String, selected: &[&Party]) -> SessionEvent {
-    // A threshold of 0 makes no sense, and may be refused.
-    let threshold_n = i32::try_from(selected.len()).unwrap_or(i32::MAX).max(1);
-    SessionEvent {
-        event_type: event_type.into(),
-        session_id,
-        threshold_n,
-        threshold_t: 1,
-        selected_parties: selected.iter().map(|it| it.id.clone()).collect(),
-        ..Default::default()
-    }
-}
-
 /// Publishes what must be accepted, and gives the `subscriber_count`.
 pub(super) async fn publishes(trial: &Trial, event: SessionEvent) -> Result<i32, Stop> {
     Ok(trial.coordinator().publish(event).await.accepted()?.subscriber_count)
-}
-
-/// Publishes what a target may refuse, and tells whether it was accepted.
-pub(super) async fn publishes_if_taken(trial: &Trial, event: SessionEvent) -> Result<bool, Stop> {
-    match trial.coordinator().publish(event).await.prepared() {
-        Err(Stop::NotChecked(_)) => Ok(false),
-        answer => answer.map(|_| true),
-    }
 }
 
 /// Registered parties that listen to the types given, none meaning all, and their streams.
@@ -154,8 +133,8 @@ pub(super) async fn audience(
         .collect();
     each(0..count, |number| {
         let trial = trial.clone();
-        let id = trial.name(&format!("{label}-{number}"));
-        let party = Party::new(trial.clone(), id, connections[number % CONNECTIONS].clone());
+        let connection = &connections[number % CONNECTIONS];
+        let party = trial.stranger_on(&format!("{label}-{number}"), connection);
         async move {
             party.register("persistent").await.prepared()?;
             let feed = listens(&trial, &party, types).await?;

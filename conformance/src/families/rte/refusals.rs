@@ -1,71 +1,19 @@
 //! RTE-7, RTE-8, RTE-12, RTE-13: calls that are rejected, and that then have no effect.
 
-use mpc_router_proto::v1::{MpcMessage, RouteMessageRequest};
+use mpc_router_proto::v1::RouteMessageRequest;
 use tonic::Code;
 
-use crate::families::arrivals::{in_order, kept, stream_of, up_to, whole};
-use crate::feed::Feed;
-use crate::keeping::Keeping;
+use crate::families::arrivals::{kept, stream_of, up_to, whole};
+use crate::families::scene::Scene;
 use crate::listing;
 use crate::many::{each, one_to_many};
-use crate::outcome::{Stop, Verdict};
+use crate::outcome::Verdict;
 use crate::party::{Party, Sent};
-use crate::trial::{Session, Trial};
-
-/// What a rejected call must leave as it is: a recipient with a stream, and one that polls.
-struct Scene {
-    alice: Party,
-    bob: Party,
-    carol: Party,
-    session: Session,
-    at_bob: Feed<MpcMessage>,
-    keeping: Keeping,
-    /// What was accepted, in order.
-    sent: Vec<Sent>,
-}
-
-impl Scene {
-    async fn new(trial: &Trial) -> Result<Self, Stop> {
-        let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
-        let session = trial.session("s", &[&alice, &bob, &carol]).await?;
-        let at_bob = bob.subscribe(&session);
-        let (keeping, sent) = (trial.keeping(), Vec::new());
-        Ok(Self { alice, bob, carol, session, at_bob, keeping, sent })
-    }
-
-    fn to_both(&self) -> [&Party; 2] {
-        [&self.bob, &self.carol]
-    }
-
-    /// To one, to several and to all.
-    fn outgoing(&self) -> [RouteMessageRequest; 3] {
-        let to: [&[&Party]; 3] = [&[&self.bob], &self.to_both(), &[]];
-        to.map(|to| self.alice.outgoing(&self.session, to, "to be rejected"))
-    }
-
-    /// Demands that only what was accepted has come: not what was rejected.
-    async fn nothing_else_comes(mut self) -> Verdict {
-        let fence = self.alice.has_sent(&self.session, &self.to_both(), "fence").await?;
-        self.sent.push(fence);
-        let all: Vec<_> = self.sent.iter().collect();
-        let came = up_to(&mut self.at_bob, &[all[all.len() - 1]]).await?;
-        in_order(&stream_of(&self.bob), &came, &all)?;
-        let polled = self.carol.polls(&self.session).await?;
-        kept([&self.keeping], listing::exactly(&self.carol, &polled, &self.sent))?;
-        let pending = self.carol.heartbeat().await.prepared()?.pending_messages;
-        if usize::try_from(pending) != Ok(self.sent.len()) {
-            self.keeping.lasts()?;
-            let seen = format!("{} has pending_messages {pending}", self.carol.id);
-            let accepted = format!("{}: a rejected call has no effect", self.sent.len());
-            return Err(Stop::broken(seen, accepted));
-        }
-        self.at_bob.stays_quiet("a rejected call has no effect").await
-    }
-}
+use crate::trial::Trial;
 
 pub(super) async fn session_and_sender_are_needed(trial: Trial) -> Verdict {
-    let scene = Scene::new(&trial).await?;
-    for request in scene.outgoing() {
+    let scene = Scene::new(&trial, "").await?;
+    for request in scene.outgoing(&scene.alice) {
         let nowhere = RouteMessageRequest { session_id: String::new(), ..request.clone() };
         let of_nobody = RouteMessageRequest { from_party: String::new(), ..request };
         for request in [nowhere, of_nobody] {
@@ -76,9 +24,9 @@ pub(super) async fn session_and_sender_are_needed(trial: Trial) -> Verdict {
 }
 
 pub(super) async fn negative_rounds_are_rejected(trial: Trial) -> Verdict {
-    let scene = Scene::new(&trial).await?;
+    let scene = Scene::new(&trial, "").await?;
     for round_number in [-1, -1_000, i32::MIN] {
-        for request in scene.outgoing() {
+        for request in scene.outgoing(&scene.alice) {
             let request = RouteMessageRequest { round_number, ..request };
             scene.alice.route(request).await.rejected(&[Code::InvalidArgument])?;
         }
@@ -87,7 +35,7 @@ pub(super) async fn negative_rounds_are_rejected(trial: Trial) -> Verdict {
 }
 
 pub(super) async fn nobody_sends_to_itself(trial: Trial) -> Verdict {
-    let scene = Scene::new(&trial).await?;
+    let scene = Scene::new(&trial, "").await?;
     let Scene { alice, bob, carol, .. } = &scene;
     let named: [&[&Party]; 4] =
         [&[alice], &[alice, bob], &[bob, carol, alice], &[bob, alice, carol, alice]];
@@ -101,7 +49,7 @@ pub(super) async fn nobody_sends_to_itself(trial: Trial) -> Verdict {
 }
 
 pub(super) async fn all_or_none(trial: Trial) -> Verdict {
-    let mut scene = Scene::new(&trial).await?;
+    let mut scene = Scene::new(&trial, "").await?;
     for request in with_one_bad_recipient(&trial, &scene) {
         let answer = scene.alice.route(request.clone()).await;
         // Whom a target takes is its own affair. One that takes them all rejects no call, and then

@@ -52,7 +52,7 @@ async fn one_place(trial: &Trial, place: Place) -> Verdict {
 
     let session = Session { id: trial.name(&format!("s-{place:?}")) };
     let mut events = subscribes_to_events(trial, &alice, &bob, place).await?;
-    publishes(&alice, &bob, &session, place, &mut events).await?;
+    publishes(trial, &alice, &bob, &session, place, &mut events).await?;
 
     let request =
         SubscribeMessagesRequest { session_id: session.id.clone(), party_id: bob.id.clone() };
@@ -146,6 +146,7 @@ async fn subscribes_to_events(
 }
 
 async fn publishes(
+    trial: &Trial,
     alice: &Party,
     bob: &Party,
     session: &Session,
@@ -176,7 +177,7 @@ async fn publishes(
         }
         let call: Call<PublishSessionEventRequest, PublishSessionEventResponse> =
             Call::new("PublishSessionEvent");
-        let answer = call.make_raw(alice, bytes, place).await;
+        let answer = call.make_raw(&trial.coordinator(), bytes, place).await;
         succeeded("PublishSessionEvent", place, answer, |it| it.success)?;
     }
     loop {

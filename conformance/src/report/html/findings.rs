@@ -44,6 +44,7 @@ fn finding(requirement: &RequirementReport, is_open: bool) -> Markup {
             summary {
                 (mark(outcome)) " " b.id { (text(&requirement.id)) }
                 span.tag { (level) " " (ending(outcome, level)) }
+                @if requirement.known { span.tag { "known" } }
                 span.gist {
                     (story.finding().map_or_else(|| text(&story.detail()), |it| text(&it.seen)))
                 }

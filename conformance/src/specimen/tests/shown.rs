@@ -5,12 +5,18 @@
 
 mod acknowledging;
 mod events;
+mod identity;
 mod listing;
+mod load;
 mod ordering;
 mod parties;
+mod restarts;
+mod retries;
 mod routing;
+mod sessions;
 mod streams;
 mod volume;
+mod waking;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -161,6 +167,9 @@ const VOLUME: [Fault; 10] = [
 /// The faults that show only when a stream has run for long.
 const ENDURANCE: [Fault; 2] = [Fault::SwapsOnceIn100, Fault::StreamDriesUpAfter500];
 
+/// The faults of keys that show only after a restart.
+const KEYS_OF_BEFORE: [Fault; 2] = [Fault::KeysInMemory, Fault::KillLosesLatestKey];
+
 /// In whose story a fault shows: its family's, or that of volume.
 fn chapter(fault: Fault) -> &'static str {
     if ENDURANCE.contains(&fault) {
@@ -168,6 +177,8 @@ fn chapter(fault: Fault) -> &'static str {
     }
     if VOLUME.contains(&fault) {
         "volume"
+    } else if KEYS_OF_BEFORE.contains(&fault) {
+        "DUR"
     } else {
         fault.kills().split('-').next().unwrap_or_default()
     }
@@ -187,6 +198,12 @@ fn story_of(chapter: &str, twist: Twist) -> Telling {
         "STS" => Box::pin(listing::status(twist)),
         "ACK" => Box::pin(acknowledging::acknowledging(twist)),
         "EVT" => Box::pin(events::events(twist)),
+        "SES" => Box::pin(sessions::sessions(twist)),
+        "IDM" => Box::pin(retries::retries(twist)),
+        "OFF" => Box::pin(waking::waking(twist)),
+        "FLW" => Box::pin(load::load(twist)),
+        "DUR" => Box::pin(restarts::restarts(twist)),
+        "SEC" => Box::pin(identity::identity(twist)),
         "volume" => Box::pin(volume::volume(twist)),
         "endurance" => Box::pin(volume::endurance(twist)),
         _ => panic!("no story of {chapter}"),
@@ -242,6 +259,12 @@ chapters! {
     faults_of_acknowledging_show "ACK"
     faults_of_status_show "STS"
     faults_of_events_show "EVT"
+    faults_of_sessions_show "SES"
+    faults_of_retries_show "IDM"
+    faults_of_waking_show "OFF"
+    faults_of_load_show "FLW"
+    faults_of_restarts_show "DUR"
+    faults_of_identity_show "SEC"
     faults_of_volume_show "volume"
     faults_of_endurance_show "endurance"
 }

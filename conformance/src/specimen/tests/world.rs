@@ -11,17 +11,21 @@ use mpc_router_proto::v1::{
     GetPendingMessagesRequest, GetRegisteredPartiesRequest, GetRegisteredPartiesResponse,
     HeartbeatRequest, HeartbeatResponse, MpcMessage, NotificationChannel,
     PublishSessionEventRequest, RegisterPartyRequest, RegisterPartyResponse, RouteMessageRequest,
-    SessionEvent, SubscribeMessagesRequest, SubscribeSessionEventsRequest,
+    RouteMessageResponse, SessionEvent, SubscribeMessagesRequest, SubscribeSessionEventsRequest,
 };
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Status, Streaming};
+use tonic_prost::ProstCodec;
 
-use crate::specimen::{Settings, Specimen, Twist};
+use crate::connect::Door;
+use crate::notices::Notices;
+use crate::specimen::{Machine, Settings, Specimen, Twist};
 
 pub(super) const MIB: usize = 1024 * 1024;
 
@@ -39,6 +43,7 @@ pub(super) fn settings() -> Settings {
         message_ttl: Duration::from_secs(6),
         max_payload: 2 * MIB,
         seed: 7,
+        secure: false,
     }
 }
 
@@ -49,18 +54,49 @@ pub(super) type Rejected = Option<Code>;
 pub(super) struct World {
     pub(super) client: MessageRouterClient<Channel>,
     pub(super) channel: Channel,
-    connections: mpsc::UnboundedSender<DuplexStream>,
+    pub(super) notices: Notices,
+    way: Way,
+}
+
+/// How a world's specimen is reached.
+#[derive(Clone)]
+enum Way {
+    Pipes(mpsc::UnboundedSender<DuplexStream>),
+    Door(Door),
 }
 
 impl World {
     pub(super) async fn of(twist: impl Into<Twist>) -> Self {
         let begin = SystemTime::UNIX_EPOCH + Duration::from_millis(BEGIN.unsigned_abs());
-        let service = Specimen::at(begin, settings(), twist).into_service();
+        let notices = Notices::default();
+        let specimen = Specimen::at(begin, settings(), twist).notifying(notices.clone());
+        let service = specimen.into_service();
         let (connections, incoming) = mpsc::unbounded_channel::<DuplexStream>();
         let incoming = UnboundedReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
         tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
-        let channel = connect(&connections).await;
-        Self { client: MessageRouterClient::new(channel.clone()), channel, connections }
+        Self::by(Way::Pipes(connections), notices).await
+    }
+
+    /// A world of what a machine serves now.
+    pub(super) async fn on(machine: &Machine) -> Self {
+        Self::through(machine.door()).await
+    }
+
+    /// A world as whoever walks this door sees it.
+    pub(super) async fn through(door: Door) -> Self {
+        Self::by(Way::Door(door), Notices::default()).await
+    }
+
+    /// What the specimen says of an event that it refuses.
+    pub(super) async fn error_of(&self, event: SessionEvent) -> Option<String> {
+        let request = PublishSessionEventRequest { event: Some(event) };
+        let answer = self.client.clone().publish_session_event(request).await;
+        answer.err().map(|status| status.message().to_owned())
+    }
+
+    async fn by(way: Way, notices: Notices) -> Self {
+        let channel = connect(&way).await;
+        Self { client: MessageRouterClient::new(channel.clone()), channel, notices, way }
     }
 
     /// A world of `parties`, registered as persistent, and one session `s` with all of them.
@@ -74,16 +110,35 @@ impl World {
     }
 
     pub(super) async fn announce(&self, session: &str, members: &[&str]) {
+        self.announce_until(session, members, 0).await;
+    }
+
+    /// Announces a session that ends at a time, in Unix milliseconds.
+    pub(super) async fn announce_until(&self, session: &str, members: &[&str], expires_at: i64) {
         self.publish(SessionEvent {
             event_type: "session_started".to_owned(),
             session_id: session.to_owned(),
             threshold_n: 1,
             threshold_t: 1,
             selected_parties: names(members),
+            expires_at,
             ..SessionEvent::default()
         })
         .await
         .expect("a session is announced");
+    }
+
+    /// Ends a session by an event of this type.
+    pub(super) async fn end(&self, session: &str, event_type: &str) {
+        self.publish(SessionEvent {
+            event_type: event_type.to_owned(),
+            session_id: session.to_owned(),
+            threshold_n: 1,
+            threshold_t: 1,
+            ..SessionEvent::default()
+        })
+        .await
+        .expect("an announced session ends");
     }
 
     pub(super) async fn register(
@@ -125,7 +180,40 @@ impl World {
     }
 
     pub(super) async fn send(&self, request: RouteMessageRequest) -> Result<String, Rejected> {
+        self.send_keyed(request, None).await
+    }
+
+    /// Routes a message under a key that makes it safe to try again.
+    pub(super) async fn send_keyed(
+        &self,
+        request: RouteMessageRequest,
+        key: Option<&str>,
+    ) -> Result<String, Rejected> {
+        let mut request = tonic::Request::new(request);
+        if let Some(key) = key {
+            request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+        }
         accepted(self.client.clone().route_message(request).await, |answer| answer.success)
+            .map(|answer| answer.message_id)
+    }
+
+    /// Routes a message, of which the specimen gets nothing but the beginning for a while.
+    pub(super) async fn send_late(
+        &self,
+        request: RouteMessageRequest,
+        after: Duration,
+    ) -> Result<String, Rejected> {
+        let (sender, requests) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            sender.send(request)
+        });
+        let mut client = tonic::client::Grpc::new(connect(&self.way).await);
+        client.ready().await.expect("the specimen listens");
+        let requests = tonic::Request::new(UnboundedReceiverStream::new(requests));
+        let path = PathAndQuery::from_static("/mpc.router.v1.MessageRouter/RouteMessage");
+        let answer = client.client_streaming(requests, path, ProstCodec::default()).await;
+        accepted(answer, |answer: &RouteMessageResponse| answer.success)
             .map(|answer| answer.message_id)
     }
 
@@ -148,8 +236,8 @@ impl World {
         let request =
             SubscribeMessagesRequest { session_id: session.to_owned(), party_id: party.to_owned() };
         // A stream that is not read takes the window of its whole connection: each has its own.
-        let mut client = MessageRouterClient::new(connect(&self.connections).await)
-            .max_decoding_message_size(4 * MIB);
+        let mut client =
+            MessageRouterClient::new(connect(&self.way).await).max_decoding_message_size(4 * MIB);
         accepted(client.subscribe_messages(request).await, |_| true)
     }
 
@@ -241,8 +329,11 @@ impl World {
     }
 }
 
-async fn connect(connections: &mpsc::UnboundedSender<DuplexStream>) -> Channel {
-    let connections = connections.clone();
+async fn connect(way: &Way) -> Channel {
+    let connections = match way {
+        Way::Pipes(connections) => connections.clone(),
+        Way::Door(door) => return door.connect(),
+    };
     Endpoint::from_static("http://specimen.test")
         .connect_with_connector(tower::service_fn(move |_| {
             let (ours, theirs) = tokio::io::duplex(64 * 1024);

@@ -81,6 +81,7 @@ impl Session {
                 self.ledger.handle(number, slot, event, at);
                 let position = self.appended.next();
                 self.append(position, Record::Acknowledged { message: id, party, success, at });
+                self.release();
                 self.trim_timers();
                 self.check();
                 Ok(Acknowledged { state, again: false })

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Session, Unseen};
+use super::{Capacity, Session, Unseen};
 use crate::ledger::Known;
 use crate::{Announcement, Millis, Record};
 
@@ -17,6 +17,8 @@ pub struct Announced {
 pub enum AnnounceError {
     /// Another event of this session has the name.
     NameTaken,
+    /// The session has too many events (FLW-3).
+    TooMany,
 }
 
 impl fmt::Display for AnnounceError {
@@ -25,6 +27,7 @@ impl fmt::Display for AnnounceError {
             Self::NameTaken => {
                 "event_id names another event of this session already: give another, or leave it empty"
             }
+            Self::TooMany => "the session has too many events: announce another one",
         })
     }
 }
@@ -49,6 +52,13 @@ impl Session {
             } else {
                 Err(AnnounceError::NameTaken)
             };
+        }
+        // What ends a session is let in: it makes room.
+        let ends_it = announcement.kind.ends_the_session() && !self.ledger.has_ended(now);
+        let Capacity { events, event_bytes, .. } = self.policy.capacity;
+        let is_full = self.ledger.events() >= events || self.ledger.event_bytes() >= event_bytes;
+        if is_full && !ends_it {
+            return Err(AnnounceError::TooMany);
         }
         let position = self.appended.next();
         self.ledger.announce(&announcement, now);

@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Session;
-use crate::ledger::{Accepted, MailboxIndex};
-use crate::{Content, MessageId, Millis, PartyId, Record};
+use super::{Capacity, Session};
+use crate::id::MailboxIndex;
+use crate::ledger::Accepted;
+use crate::{Content, MessageId, Millis, PartyId, Record, Room};
 
 /// A message to accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,10 @@ pub enum RouteError {
     RecipientNotAMember,
     /// The key stands for another call (IDM-2).
     KeyTaken,
+    /// The session holds too much (FLW-3).
+    SessionFull,
+    /// A recipient has too much outstanding (FLW-3).
+    RecipientFull,
     /// Another message has this name: the caller's fault.
     NameTaken,
 }
@@ -92,6 +97,13 @@ impl fmt::Display for RouteError {
             }
             Self::KeyTaken => {
                 "this idempotency-key was used for another message: give each message a key of its own"
+            }
+            Self::SessionFull => {
+                "the session holds too many messages: have them acknowledged, or announce another one"
+            }
+            Self::RecipientFull => {
+                "a recipient has too many messages waiting for it: try again when it has acknowledged \
+                 some"
             }
             Self::NameTaken => "the message's identifier is in use: give another",
         })
@@ -121,6 +133,7 @@ impl Session {
         &mut self,
         now: Millis,
         route: Route,
+        room: &impl Room,
         encode: impl FnOnce(&Header) -> Content,
     ) -> Result<Routed, RouteError> {
         let Route { id, from, to, size, key } = route;
@@ -148,6 +161,7 @@ impl Session {
             None if broadcast => self.everybody_but(&from)?,
             None => each_once(to, &from)?,
         };
+        self.let_in(&names, known.as_ref(), room)?;
         let created_at = self.ledger.created_at(now, size, self.policy.millisecond_bytes);
         let content = encode(&Header { id, created_at, broadcast });
         debug_assert!(content.len() <= size, "the size told before is an upper bound");
@@ -159,6 +173,10 @@ impl Session {
                 if broadcast {
                     let addressees =
                         Addressees { names: Arc::clone(&names), mailboxes: Arc::clone(&mailboxes) };
+                    // Where anybody may send, there is no end to those who do.
+                    if self.broadcasts.len() > self.ledger.members().len() {
+                        self.broadcasts.clear();
+                    }
                     self.broadcasts.insert(from.clone(), addressees);
                 }
                 mailboxes
@@ -166,11 +184,9 @@ impl Session {
         };
         let position = self.appended.next();
         let number = self.ledger.next_number();
-        let accepted = Accepted { id, created_at, content: content.clone() };
+        let accepted =
+            Accepted { id, from: &from, created_at, content: content.clone(), key: key.as_ref() };
         self.ledger.enter(position, accepted, &mailboxes);
-        if let Some(key) = &key {
-            self.ledger.keep_key(&from, key, number);
-        }
         self.entered(position, number);
         let recipients = names.len();
         let record = Record::Routed {
@@ -183,6 +199,7 @@ impl Session {
             key,
         };
         self.append(position, record);
+        self.release();
         self.check();
         Ok(Routed { id, created_at, recipients })
     }
@@ -205,6 +222,26 @@ impl Session {
             return Err(RouteError::RecipientNotAMember);
         }
         Ok(())
+    }
+
+    /// FLW-3: what is accepted is kept, so that what there is no room for is refused.
+    fn let_in(
+        &self,
+        names: &[PartyId],
+        known: Option<&Addressees>,
+        room: &impl Room,
+    ) -> Result<(), RouteError> {
+        let Capacity { outstanding, messages, .. } = self.policy.capacity;
+        if !self.ledger.load().is_below(outstanding) || self.ledger.messages() >= messages {
+            return Err(RouteError::SessionFull);
+        }
+        let have_room = match known {
+            Some(Addressees { mailboxes, .. }) => mailboxes
+                .iter()
+                .all(|&mailbox| room.has_room(self.ledger.mailbox(mailbox).party(), Some(mailbox))),
+            None => names.iter().all(|name| room.has_room(name, self.ledger.mailbox_of(name))),
+        };
+        if have_room { Ok(()) } else { Err(RouteError::RecipientFull) }
     }
 
     /// RTE-3, RTE-16: every member but the sender, who may be the only one.

@@ -6,6 +6,8 @@ use crate::{DeliveryState, MessageId, Millis, PartyId};
 /// How far a message has come: one delivery a recipient, in no particular order (STS-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageStatus {
+    /// The sender.
+    pub from: PartyId,
     /// The deliveries.
     pub deliveries: Vec<DeliveryStatus>,
 }
@@ -53,20 +55,26 @@ impl fmt::Display for StatusError {
 impl std::error::Error for StatusError {}
 
 impl Session {
+    /// When `message` was accepted, if it is known still.
+    pub fn created_at(&self, message: MessageId) -> Option<Millis> {
+        let number = self.ledger.number(message)?;
+        Some(self.ledger.message(number).created_at)
+    }
+
     /// How far `message` has come with each of its recipients.
     ///
     /// # Errors
     /// See [`StatusError`].
     pub fn status(&self, message: MessageId) -> Result<MessageStatus, StatusError> {
         let number = self.ledger.number(message).ok_or(StatusError::UnknownMessage)?;
-        let deliveries = &self.ledger.message(number).deliveries;
-        let deliveries = deliveries.iter().map(|delivery| DeliveryStatus {
+        let message = self.ledger.message(number);
+        let deliveries = message.deliveries.iter().map(|delivery| DeliveryStatus {
             party: self.ledger.mailbox(delivery.mailbox).party().clone(),
             state: delivery.state,
             delivered_at: delivery.delivered_at,
             acknowledged_at: delivery.acknowledged_at,
             retry_count: delivery.retry_count,
         });
-        Ok(MessageStatus { deliveries: deliveries.collect() })
+        Ok(MessageStatus { from: message.from.clone(), deliveries: deliveries.collect() })
     }
 }

@@ -1,6 +1,8 @@
 //! A session against a model of it: a plain list of messages with a state for each recipient, looked
 //! through from end to end each time. The log commits when it likes.
 
+mod log;
+mod reading;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,6 +11,7 @@ use mpc_router_core::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use self::reading::Reader;
 use self::time::Timer;
 use crate::steps::*;
 
@@ -17,51 +20,71 @@ const POLICY: Policy = Policy {
     ack_timeout: 20,
     max_retries: 2,
     message_ttl: 200,
+    idle_ttl: 1_000,
     membership: false,
+    capacity: Capacity {
+        outstanding: Load { deliveries: 30, bytes: 1_500 },
+        messages: 40,
+        events: 6,
+        event_bytes: 1 << 20,
+        spare_mailboxes: 0,
+    },
 };
 
 #[derive(Debug)]
 struct Known {
     id: MessageId,
+    bytes: usize,
     from: PartyId,
     created_at: Millis,
     recorded_at: Position,
     states: BTreeMap<PartyId, DeliveryState>,
     retries: BTreeMap<PartyId, u32>,
     given_up: BTreeSet<PartyId>,
+    /// When the last delivery of it became terminal, if all are.
+    closed_at: Millis,
+    forgotten: bool,
 }
 
-#[derive(Debug)]
-struct Reader {
-    stream: StreamId,
-    /// The last message that it got.
-    last: Option<usize>,
-    /// What it got and may not be on its way yet.
-    sent: Vec<usize>,
-    /// What it is to get again.
-    again: VecDeque<usize>,
-    asleep: bool,
+impl Known {
+    fn is_open(&self) -> bool {
+        self.states.values().any(|state| !state.is_terminal())
+    }
 }
 
 struct World {
     now: Millis,
     membership: bool,
     session: Session,
+    /// What the log keeps.
+    log: BTreeMap<Position, Record>,
     /// The same session, as the log tells it.
     follower: Session,
     held: VecDeque<Position>,
     commits_at_once: bool,
     messages: Vec<Known>,
     members: BTreeSet<PartyId>,
-    ended: bool,
+    /// Who was ever sent something.
+    recipients: BTreeSet<PartyId>,
+    /// How many messages were accepted since the session was discarded last.
+    routed_since_discarded: usize,
+    ended_at: Option<Millis>,
+    /// When a message or an event was accepted last.
+    touched_at: Millis,
     events: Vec<Announcement>,
-    readers: BTreeMap<PartyId, Reader>,
+    /// How many events there were before the session was discarded last.
+    discarded_events: usize,
+    readers: BTreeMap<Seat, Reader>,
+    /// Streams of all sessions that the session is about to let go.
+    detached: BTreeSet<StreamId>,
     streams: u64,
     timers: VecDeque<Timer>,
     /// When the last timer is due.
     last_due: Millis,
     first_handed_out: BTreeMap<PartyId, Vec<usize>>,
     published: usize,
+    /// What the session said that is outstanding, by party.
+    loads: BTreeMap<PartyId, Load>,
     /// Whose deliveries the session was said to have.
     counted: BTreeSet<PartyId>,
     recorded_as_delivered: BTreeSet<(PartyId, MessageId)>,
@@ -74,19 +97,26 @@ impl World {
             now: Millis(10),
             membership,
             session: Session::new(policy),
+            log: BTreeMap::new(),
             follower: Session::new(policy),
             held: VecDeque::new(),
             commits_at_once,
             messages: Vec::new(),
             members: BTreeSet::new(),
-            ended: false,
+            recipients: BTreeSet::new(),
+            routed_since_discarded: 0,
+            ended_at: None,
+            touched_at: Millis(0),
             events: Vec::new(),
+            discarded_events: 0,
             readers: BTreeMap::new(),
+            detached: BTreeSet::new(),
             streams: 0,
             timers: VecDeque::new(),
             last_due: Millis(0),
             first_handed_out: BTreeMap::new(),
             published: 0,
+            loads: BTreeMap::new(),
             counted: BTreeSet::new(),
             recorded_as_delivered: BTreeSet::new(),
         }
@@ -98,43 +128,32 @@ impl World {
             Step::Announce { members, again } => self.announce(&members, again),
             Step::Route { from, to, size } => self.route(from, &to, size),
             Step::End => {
+                let is_full = self.events.len() >= POLICY.capacity.events;
                 let end = Announcement {
-                    event: EventId::parse(&format!("e{}", self.events.len() + 1)).unwrap(),
+                    event: self.next_event(),
                     kind: EventKind::parse("session_completed").unwrap(),
                     ..announcement(0, &[])
                 };
-                self.events.push(end.clone());
-                self.session.handle_announce(self.now, end).unwrap();
-                self.ended = true;
-            }
-            Step::Subscribe(number) => {
-                self.streams += 1;
-                let stream = StreamId(self.streams);
-                let subscribed = self.session.handle_subscribe(stream, party(number));
-                assert_eq!(subscribed.is_ok(), self.admits(&party(number)), "SES-7");
-                if subscribed.is_err() {
+                let announced = self.session.handle_announce(self.now, end.clone());
+                if is_full && self.ended_at.is_some() {
+                    assert_eq!(announced, Err(AnnounceError::TooMany), "FLW-3");
                     return;
                 }
-                let (sent, again) = (Vec::new(), VecDeque::new());
-                let reader = Reader { stream, last: None, sent, again, asleep: false };
-                let superseded = self.readers.insert(party(number), reader);
-                if let Some(Reader { stream, .. }) = superseded {
-                    let effect = self.session.poll_effect();
-                    assert_eq!(effect, Some(Effect::Superseded { stream }), "SUB-5");
-                    let mut batch = Vec::new();
-                    let budget = Budget::bytes(1);
-                    let pulled = self.session.handle_pull(self.now, stream, budget, &mut batch);
-                    assert_eq!((pulled, batch), (Err(StreamEnded), vec![]), "SUB-5");
+                self.events.push(end);
+                assert_eq!(announced, Ok(Announced { again: false }));
+                self.ended_at = self.ended_at.or(Some(self.now));
+                self.touched_at = self.touched_at.max(self.now);
+            }
+            Step::Subscribe(number) => self.subscribe(number),
+            Step::Attach(number) => self.attach(number),
+            Step::Unsubscribe(seat) => {
+                if let Some(stream) = self.close(seat) {
+                    self.session.handle_unsubscribe(stream);
                 }
             }
-            Step::Unsubscribe(number) => {
-                if let Some(reader) = self.readers.remove(&party(number)) {
-                    self.session.handle_unsubscribe(reader.stream);
-                }
-            }
-            Step::Sent(number) => self.sent(&party(number)),
+            Step::Sent(seat) => self.sent(seat),
             Step::Wait(passed) => self.wait(passed),
-            Step::Pull { party: number, bytes } => self.pull(&party(number), bytes),
+            Step::Pull { seat, bytes } => self.pull(seat, bytes),
             Step::Fetch { party: number, after, bytes } => {
                 self.fetch(&party(number), Millis(after), bytes);
             }
@@ -153,7 +172,7 @@ impl World {
 
     fn announce(&mut self, members: &[usize], again: bool) {
         if again && let Some(first) = self.events.first() {
-            let same = announcement(1, members);
+            let same = announcement(self.discarded_events + 1, members);
             let expected = match (&same.kind, &same.members) == (&first.kind, &first.members) {
                 true => Ok(Announced { again: true }),
                 false => Err(AnnounceError::NameTaken),
@@ -163,13 +182,38 @@ impl World {
             assert_eq!(announced, Ok(Announced { again: true }), "EVT-9");
             return;
         }
-        let announcement = announcement(self.events.len() + 1, members);
+        let announcement = Announcement { event: self.next_event(), ..announcement(0, members) };
+        if self.events.len() >= POLICY.capacity.events {
+            let refused = self.session.handle_announce(self.now, announcement);
+            assert_eq!(refused, Err(AnnounceError::TooMany), "FLW-3");
+            return;
+        }
         self.events.push(announcement.clone());
+        self.touched_at = self.touched_at.max(self.now);
         if !announcement.members.is_empty() {
             self.members = announcement.members.iter().cloned().collect();
         }
         let announced = self.session.handle_announce(self.now, announcement);
         assert_eq!(announced, Ok(Announced { again: false }));
+    }
+
+    /// What is outstanding.
+    fn load(&self) -> Load {
+        let states = self.messages.iter().flat_map(|known| known.states.values());
+        let deliveries = states.filter(|state| !state.is_terminal()).count();
+        let open = self.messages.iter().filter(|known| known.is_open());
+        Load { deliveries, bytes: open.map(|known| known.bytes).sum() }
+    }
+
+    fn has_room(&self) -> bool {
+        let Capacity { outstanding, messages, .. } = POLICY.capacity;
+        let kept = self.messages.iter().filter(|known| !known.forgotten).count();
+        self.load().is_below(outstanding) && kept < messages
+    }
+
+    fn next_event(&self) -> EventId {
+        let number = self.discarded_events + self.events.len() + 1;
+        EventId::parse(&format!("e{number}")).unwrap()
     }
 
     fn route(&mut self, from: usize, to: &[usize], size: usize) {
@@ -178,7 +222,7 @@ impl World {
         let to: Vec<_> = to.iter().copied().map(party).collect();
         let route = Route { id, from: from.clone(), to: to.clone(), size: size.max(16), key: None };
         let mut encoded = 0;
-        let routed = self.session.handle_route(self.now, route, |header| {
+        let routed = self.session.handle_route(self.now, route, &(), |header| {
             encoded += 1;
             assert_eq!((header.id, header.broadcast), (id, to.is_empty()), "RTE-3");
             content(id, size)
@@ -192,7 +236,7 @@ impl World {
         let announced = self.events.iter().any(|event| event.kind.selects_members());
         let expected = if self.membership && !announced {
             Err(RouteError::NotAnnounced)
-        } else if self.membership && self.ended {
+        } else if self.membership && self.ended_at.is_some() {
             Err(RouteError::Ended)
         } else if self.membership && !self.members.contains(&from) {
             Err(RouteError::SenderNotAMember)
@@ -202,6 +246,8 @@ impl World {
             Err(RouteError::RecipientNotAMember)
         } else if to.is_empty() && self.members.is_empty() {
             Err(RouteError::NoMembers)
+        } else if !self.has_room() {
+            Err(RouteError::SessionFull)
         } else {
             Ok(recipients.len())
         };
@@ -211,80 +257,29 @@ impl World {
             "RTE-1 to RTE-3, RTE-6"
         );
         let Ok(Routed { created_at, .. }) = routed else { return };
+        self.touched_at = self.touched_at.max(created_at);
         let newest = self.messages.last().map_or(created_at, |newest| newest.created_at);
         assert!(created_at >= newest && created_at >= self.now, "ORD-7");
+        self.recipients.extend(recipients.iter().cloned());
+        self.routed_since_discarded += 1;
         self.messages.push(Known {
             id,
+            bytes: size.max(16),
             from,
             created_at,
             recorded_at: self.session.bound(),
             retries: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            closed_at: created_at,
+            forgotten: false,
             states: recipients.into_iter().map(|party| (party, DeliveryState::Pending)).collect(),
         });
-    }
-
-    fn pull(&mut self, party: &PartyId, bytes: usize) {
-        let Some(Reader { stream, last, again, .. }) = self.readers.get(party) else { return };
-        let (stream, last, again) = (*stream, *last, again.clone());
-        let mut batch = Vec::new();
-        let budget = Budget::bytes(bytes);
-        self.session.handle_pull(self.now, stream, budget, &mut batch).expect("it is open");
-        let visible = self.visible(party);
-        let mut due = visible.clone();
-        due.retain(|&at| last.is_none_or(|last| at > last));
-        let new = due.len();
-        due.extend(again.into_iter().filter(|at| visible.contains(at)));
-        let given: Vec<_> = batch.iter().map(|content| self.place(name(content))).collect();
-        assert_eq!(given, due[..given.len()], "SUB-1, SUB-2, SUB-4, ORD-1 to ORD-5, ORD-8, RED-1");
-        let spent: usize = batch.iter().map(Content::len).sum();
-        let before_last = spent - batch.last().map_or(0, Content::len);
-        assert!(batch.is_empty() || before_last < bytes, "it stops at the budget");
-        assert!(spent >= bytes || given.len() == due.len(), "it stops no earlier");
-        let (first, again) = given.split_at(new.min(given.len()));
-        let reader = self.readers.get_mut(party).unwrap();
-        reader.last = first.last().copied().or(last);
-        reader.asleep = given.is_empty();
-        reader.sent.extend(&given);
-        reader.again.retain(|at| due[new..].contains(at) && !again.contains(at));
-        for at in again {
-            *self.messages[*at].retries.entry(party.clone()).or_default() += 1;
-        }
-        self.handed_out(party, first);
-    }
-
-    fn fetch(&mut self, party: &PartyId, after: Millis, bytes: usize) {
-        let fetched = self.session.handle_fetch(self.now, party, after, Budget::bytes(bytes));
-        assert_eq!(fetched.is_ok(), self.admits(party), "SES-7");
-        let Ok(fetched) = fetched else { return };
-        let given: Vec<_> = fetched.iter().map(|content| self.place(name(content))).collect();
-        let visible = self.visible(party);
-        assert!(given.is_sorted_by(|a, b| a < b), "PND-1, ORD-6: oldest first, each once");
-        assert!(given.iter().all(|at| visible.contains(at)), "PND-1, SUB-4");
-        let created_at = |at: &usize| self.messages[*at].created_at;
-        assert!(given.iter().all(|at| created_at(at) >= after), "PND-2");
-        if let (Some(first), Some(last)) = (given.first(), given.last()) {
-            let between: Vec<_> =
-                visible.iter().filter(|at| created_at(at) > after && *at <= last).collect();
-            let newer: Vec<_> = given.iter().filter(|at| created_at(at) > after).collect();
-            assert_eq!(newer, between, "PND-4: the oldest ones, {first} to {last}");
-        }
-        let size: usize = fetched.iter().map(Content::len).sum();
-        let equally_old = given.iter().filter(|at| created_at(at) == after).count();
-        // Promised is the limit to callers whose budget has room for a full millisecond and more.
-        if bytes >= POLICY.millisecond_bytes + 150 {
-            assert!(size <= bytes, "PND-4");
-            let newer = visible.iter().any(|at| created_at(at) > after);
-            assert!(given.len() > equally_old || !newer, "PND-4: it gets on");
-        } else {
-            assert!(size <= bytes || given.len() == 1, "PND-4");
-        }
-        self.handed_out(party, &given);
     }
 
     fn acknowledge(&mut self, party: &PartyId, which: Index, success: bool) {
         let unknown = MessageId(0);
         let at = which.index(self.messages.len() + 1).checked_sub(1);
+        let at = at.filter(|at| !self.messages[*at].forgotten);
         let message = at.map_or(unknown, |at| self.messages[at].id);
         let acknowledge = Acknowledge { message, party: party.clone(), success };
         let acknowledged = self.session.handle_acknowledge(self.now, acknowledge);
@@ -305,78 +300,12 @@ impl World {
             }
         };
         assert_eq!(acknowledged, expected, "ACK-1 to ACK-4, ACK-6, ACK-8");
-    }
-
-    fn commit(&mut self, records: usize) {
-        let committed = self.held.drain(..records).next_back();
-        self.session.handle_committed(committed.unwrap());
-    }
-
-    fn perform(&mut self) {
-        while let Some(effect) = self.session.poll_effect() {
-            match effect {
-                Effect::Append { position, record } => {
-                    self.follower.handle_record(&record);
-                    assert!(self.session.agrees_with(&self.follower), "a record tells everything");
-                    if let Record::Delivered { recipient, messages, .. } = record {
-                        for message in messages {
-                            let first = (recipient.clone(), message);
-                            assert!(
-                                self.recorded_as_delivered.insert(first),
-                                "the first time only"
-                            );
-                        }
-                    }
-                    self.held.push_back(position);
-                    if self.commits_at_once {
-                        self.commit(1);
-                    }
-                }
-                Effect::Wake { stream } => {
-                    for reader in self.readers.values_mut() {
-                        reader.asleep &= reader.stream != stream;
-                    }
-                }
-                Effect::Superseded { .. } => panic!("nobody subscribed"),
-                Effect::Publish { announcement, .. } => {
-                    self.published += 1;
-                    let expected = format!("e{}", self.published);
-                    assert_eq!(announcement.event.as_str(), expected, "EVT-6");
-                }
-                Effect::Outstanding { party } => {
-                    assert!(self.counted.insert(party), "told once");
-                }
-            }
+        if let Ok(Acknowledged { again: false, .. }) = acknowledged {
+            let status = self.session.status(message).unwrap();
+            let answered = status.deliveries.iter().find(|delivery| delivery.party == *party);
+            let known = &mut self.messages[at];
+            known.closed_at = known.closed_at.max(answered.unwrap().acknowledged_at);
         }
-    }
-
-    /// What is handed out is committed, and for the first time in the order of acceptance.
-    fn handed_out(&mut self, party: &PartyId, given: &[usize]) {
-        for &at in given {
-            let message = &mut self.messages[at];
-            assert!(message.recorded_at <= self.session.committed(), "seen before it was safe");
-            assert_ne!(message.from, *party, "RTE-3: no echo");
-            let state = message.states.get_mut(party).expect("RTE-1: a recipient");
-            if *state == DeliveryState::Pending {
-                *state = DeliveryState::Delivered;
-                self.first_handed_out.entry(party.clone()).or_default().push(at);
-            }
-        }
-    }
-
-    /// Whether `party` may read: as a member, or as somebody who was sent something.
-    fn admits(&self, party: &PartyId) -> bool {
-        let is_recipient = |known: &Known| known.states.contains_key(party);
-        !self.membership || self.members.contains(party) || self.messages.iter().any(is_recipient)
-    }
-
-    /// Which messages may be handed to `party`.
-    fn visible(&self, party: &PartyId) -> Vec<usize> {
-        let outstanding = |known: &Known| {
-            known.recorded_at <= self.session.committed()
-                && known.states.get(party).is_some_and(|state| !state.is_terminal())
-        };
-        (0..self.messages.len()).filter(|&at| outstanding(&self.messages[at])).collect()
     }
 
     fn place(&self, id: MessageId) -> usize {
@@ -385,21 +314,33 @@ impl World {
 
     fn compare(&mut self) {
         self.session.assert_invariants();
+        assert_eq!(self.session.load(), self.load());
+        let loads = &mut self.loads;
+        self.session.handle_loads(|_, party, load| {
+            loads.insert(party.clone(), load);
+        });
         for number in 0..PARTIES {
             let party = party(number);
             let outstanding = self.messages.iter().filter_map(|known| known.states.get(&party));
             let outstanding = outstanding.filter(|state| !state.is_terminal()).count();
+            let told = self.loads.get(&party).map_or(0, |load| load.deliveries);
+            assert_eq!(told, outstanding, "whose load changes is told of");
             assert!(self.counted.contains(&party) || outstanding == 0, "HB-4");
             // Now and then, so that what becomes of a mailbox in between shows as well.
             if self.now.0 % 3 == 0 {
                 assert_eq!(self.session.handle_tally(&party), outstanding, "HB-4");
                 if outstanding == 0 {
                     self.counted.remove(&party);
+                    let detached = self.close(Seat { party: number, wildcard: true });
+                    let detached = detached.map(|stream| Effect::Detached { stream });
+                    assert_eq!(self.session.poll_effect(), detached);
                 }
             }
         }
         for known in &self.messages {
-            let status = self.session.status(known.id).expect("a status stays");
+            let status = self.session.status(known.id);
+            assert_eq!(status.is_err(), known.forgotten, "a status stays for its time");
+            let Ok(status) = status else { continue };
             let states: BTreeMap<_, _> = status
                 .deliveries
                 .iter()
@@ -430,10 +371,11 @@ impl World {
             let all = states.values().all(|state| *state == DeliveryState::Acknowledged);
             assert_eq!(status.all_acknowledged(), all, "STS-6");
         }
-        for (party, reader) in &self.readers {
-            let newest = self.visible(party).last().copied();
+        for (seat, reader) in &self.readers {
+            let visible = self.visible(&party(seat.party));
+            let newest = visible.last().copied();
             assert!(!reader.asleep || newest <= reader.last, "who sleeps misses nothing");
-            let again = reader.again.iter().any(|at| self.visible(party).contains(at));
+            let again = reader.again.iter().any(|(at, _)| visible.contains(at));
             assert!(!reader.asleep || !again, "RED-1");
         }
         let (next, due) = (self.session.poll_timeout(), self.next_timeout());
@@ -449,11 +391,17 @@ impl World {
                 continue;
             }
             self.take(Step::Subscribe(number));
-            let outstanding = self.visible(&party(number));
-            while !self.readers[&party(number)].asleep {
-                self.take(Step::Pull { party: number, bytes: 100 });
+            self.take(Step::Attach(number));
+            let outstanding = self.visible(&party(number)).last().copied();
+            for wildcard in [true, false] {
+                let seat = Seat { party: number, wildcard };
+                while self.readers.get(&seat).is_some_and(|reader| !reader.asleep) {
+                    self.take(Step::Pull { seat, bytes: 100 });
+                }
+                let last = self.readers.get(&seat).map(|reader| reader.last);
+                assert!(last.is_none_or(|last| last == outstanding), "SUB-3, SUB-5");
+                assert!(last.is_some() || wildcard && outstanding.is_none(), "SUB-9");
             }
-            assert_eq!(self.readers[&party(number)].last, outstanding.last().copied(), "SUB-3");
         }
         for (party, given) in &self.first_handed_out {
             // What was acknowledged unseen was never handed out; all else was, once.
@@ -461,13 +409,6 @@ impl World {
         }
         let states = self.messages.iter().flat_map(|known| known.states.values());
         assert_eq!(states.filter(|state| **state == DeliveryState::Pending).count(), 0);
-    }
-
-    fn commit_all(&mut self) {
-        while !self.held.is_empty() {
-            self.commit(self.held.len());
-            self.perform();
-        }
     }
 }
 

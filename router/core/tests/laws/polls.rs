@@ -36,7 +36,9 @@ fn step(largest: usize) -> impl Strategy<Value = Step> {
 }
 
 struct World {
-    session: Session,
+    sessions: Vec<Session>,
+    /// The newest millisecond of several sessions, and how many bytes it has: as many as one may.
+    newest: (Millis, usize),
     now: Millis,
     sent: Vec<(MessageId, Millis)>,
     acknowledged: BTreeSet<MessageId>,
@@ -49,18 +51,52 @@ impl World {
     fn route(&mut self, size: usize) {
         let id = MessageId(self.sent.len() as u128 + 1);
         let route = Route { id, from: party(0), to: vec![party(1)], size, key: None };
-        let routed = self.session.handle_route(self.now, route, |_| content(id, size)).unwrap();
+        let mut now = self.now;
+        if self.sessions.len() > 1 {
+            let (at, bytes) = self.newest;
+            self.newest = match bytes + size {
+                _ if now > at => (now, size),
+                bytes if bytes > MILLISECOND => (at.next(), size),
+                bytes => (at, bytes),
+            };
+            now = self.newest.0;
+        }
+        let session = self.session_of(id);
+        let routed = session.handle_route(now, route, &(), |_| content(id, size)).unwrap();
         self.sent.push((id, routed.created_at));
         self.perform();
     }
 
+    fn session_of(&mut self, id: MessageId) -> &mut Session {
+        let sessions = self.sessions.len() as u128;
+        &mut self.sessions[(id.0 % sessions) as usize]
+    }
+
     fn poll(&mut self) -> Vec<MessageId> {
-        let budget = Budget::bytes(BUDGET);
-        let answer = self.session.handle_fetch(self.now, &party(1), self.after, budget).unwrap();
+        let (now, after, budget) = (self.now, self.after, Budget::bytes(BUDGET));
+        let answer: Vec<_> = if let [session] = &mut *self.sessions {
+            session.handle_fetch(now, &party(1), after, budget).unwrap()
+        } else {
+            let mut gathering = Gathering::new(after, self.newest.0, budget, true);
+            for session in &self.sessions {
+                session.gather(&party(1), &mut gathering);
+            }
+            let take = |Selected { session, message }| {
+                self.sessions[session].handle_take(now, &party(1), &[message]).remove(0).unwrap()
+            };
+            gathering.select().into_iter().map(take).collect()
+        };
         self.perform();
         let size: usize = answer.iter().map(Content::len).sum();
         assert!(size <= BUDGET, "PND-4: {size} bytes");
-        answer.iter().map(name).collect()
+        let answer: Vec<_> = answer.iter().map(name).collect();
+        assert!(answer.is_sorted_by_key(|id| self.created_at(*id)), "ORD-6");
+        for session in 0..self.sessions.len() as u128 {
+            let of_session =
+                answer.iter().filter(|id| id.0 % self.sessions.len() as u128 == session);
+            assert!(of_session.is_sorted(), "ORD-6");
+        }
+        answer
     }
 
     /// Whether a poll's answer gets on, as far as there is anything to get on to.
@@ -79,7 +115,8 @@ impl World {
 
     fn acknowledge(&mut self, message: MessageId) {
         let acknowledge = Acknowledge { message, party: party(1), success: true };
-        self.session.handle_acknowledge(self.now, acknowledge).unwrap();
+        let now = self.now;
+        self.session_of(message).handle_acknowledge(now, acknowledge).unwrap();
         self.acknowledged.insert(message);
         self.perform();
     }
@@ -89,18 +126,22 @@ impl World {
     }
 
     fn perform(&mut self) {
-        while let Some(effect) = self.session.poll_effect() {
-            if let Effect::Append { position, .. } = effect {
-                self.session.handle_committed(position);
+        for session in &mut self.sessions {
+            while let Some(effect) = session.poll_effect() {
+                if let Effect::Append { position, .. } = effect {
+                    session.handle_committed(position);
+                }
             }
         }
     }
 }
 
 /// Lets the poller ask in between and to the end. Answers may be lost on the way.
-fn poll_on(steps: Vec<Step>, millisecond_bytes: usize) -> World {
+fn poll_on(steps: Vec<Step>, millisecond_bytes: usize, sessions: usize) -> World {
+    let policy = Policy { millisecond_bytes, membership: false, ..Policy::default() };
     let mut world = World {
-        session: Session::new(Policy { millisecond_bytes, membership: false, ..Policy::default() }),
+        sessions: (0..sessions).map(|_| Session::new(policy)).collect(),
+        newest: (Millis(0), 0),
         now: Millis(1),
         sent: Vec::new(),
         acknowledged: BTreeSet::new(),
@@ -137,14 +178,18 @@ fn poll_on(steps: Vec<Step>, millisecond_bytes: usize) -> World {
     }
 }
 
+fn polling_on_fetches_everything_of(world: &World) -> Result<(), TestCaseError> {
+    let sent: BTreeSet<_> = world.sent.iter().map(|(id, _)| *id).collect();
+    prop_assert_eq!(&world.seen, &sent, "PND-3");
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn polling_on_fetches_everything(steps in prop::collection::vec(step(LARGE), 1..40)) {
-        let world = poll_on(steps, MILLISECOND);
-        let sent: BTreeSet<_> = world.sent.iter().map(|(id, _)| *id).collect();
-        prop_assert_eq!(world.seen, sent, "PND-3");
+        polling_on_fetches_everything_of(&poll_on(steps, MILLISECOND, 1))?;
     }
 
     /// Where one message may fill an answer, each has a millisecond of its own.
@@ -152,8 +197,15 @@ proptest! {
     fn polling_on_fetches_everything_however_large(
         steps in prop::collection::vec(step(HUGE), 1..40),
     ) {
-        let world = poll_on(steps, 0);
-        let sent: BTreeSet<_> = world.sent.iter().map(|(id, _)| *id).collect();
-        prop_assert_eq!(world.seen, sent, "PND-3");
+        polling_on_fetches_everything_of(&poll_on(steps, 0, 1))?;
+    }
+
+    /// Of all sessions, as long as they have one time (SUB-9).
+    #[test]
+    fn polling_on_fetches_everything_of_all_sessions(
+        steps in prop::collection::vec(step(LARGE), 1..40),
+        sessions in 2..6usize,
+    ) {
+        polling_on_fetches_everything_of(&poll_on(steps, MILLISECOND, sessions))?;
     }
 }

@@ -11,10 +11,18 @@ const POLICY: Policy = Policy {
     ack_timeout: 10,
     max_retries: 2,
     message_ttl: 300,
+    idle_ttl: 1_000,
     membership: false,
+    capacity: Capacity {
+        outstanding: Load { deliveries: 1_000, bytes: 1 << 20 },
+        messages: 1_000,
+        events: 100,
+        event_bytes: 1 << 20,
+        spare_mailboxes: 0,
+    },
 };
 
-/// The records that come of `steps`, with a log that commits at once.
+/// The records that come of `steps` and are kept, with a log that commits at once.
 fn records(steps: Vec<Step>) -> Vec<Record> {
     let mut session = Session::new(POLICY);
     let (mut now, mut messages, mut events) = (10, 0, 0);
@@ -30,15 +38,15 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
                 let id = MessageId(messages + 1);
                 let to = to.into_iter().map(party).collect();
                 let route = Route { id, from: party(from), to, size: size.max(16), key: None };
-                if session.handle_route(Millis(now), route, |_| content(id, size)).is_ok() {
+                if session.handle_route(Millis(now), route, &(), |_| content(id, size)).is_ok() {
                     messages += 1;
                 }
             }
-            Step::Subscribe(number) | Step::Unsubscribe(number) => {
+            Step::Subscribe(number) | Step::Unsubscribe(Seat { party: number, .. }) => {
                 let budget = Budget::bytes(100);
                 session.handle_fetch(Millis(now), &party(number), Millis(0), budget).unwrap();
             }
-            Step::Pull { party: who, bytes } => {
+            Step::Pull { seat: Seat { party: who, .. }, bytes } => {
                 session.handle_subscribe(StreamId(number), party(who)).unwrap();
                 let (budget, mut batch) = (Budget::bytes(bytes), Vec::new());
                 session.handle_pull(Millis(now), StreamId(number), budget, &mut batch).unwrap();
@@ -64,7 +72,7 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
                 };
                 session.handle_announce(Millis(now), end).unwrap();
             }
-            Step::Sent(who) => {
+            Step::Sent(Seat { party: who, .. }) => {
                 session.handle_subscribe(StreamId(number), party(who)).unwrap();
                 for _ in 0..3 {
                     let (budget, mut batch) = (Budget::bytes(200), Vec::new());
@@ -74,24 +82,35 @@ fn records(steps: Vec<Step>) -> Vec<Record> {
                     session.handle_timeout(Millis(now));
                 }
             }
-            Step::Commit(_) => {}
+            Step::Attach(_) | Step::Commit(_) => {}
         }
         while let Some(effect) = session.poll_effect() {
-            if let Effect::Append { position, record } = effect {
-                records.push(record);
-                session.handle_committed(position);
+            match effect {
+                Effect::Append { position, record } => {
+                    records.push((position, record));
+                    session.handle_committed(position);
+                }
+                Effect::Forget { through } => records.retain(|(position, record)| {
+                    *position > through || matches!(record, Record::Announced { .. })
+                }),
+                Effect::Discard => records.clear(),
+                _ => {}
             }
         }
     }
-    let rebuilt = replay(&records);
+    let rebuilt = replay_at(records.iter().map(|(position, record)| (*position, record)));
     assert!(rebuilt.agrees_with(&session), "state is what the records add up to");
-    records
+    records.into_iter().map(|(_, record)| record).collect()
 }
 
 fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Session {
+    replay_at((1..).map(Position).zip(records))
+}
+
+fn replay_at<'a>(records: impl IntoIterator<Item = (Position, &'a Record)>) -> Session {
     let mut session = Session::new(POLICY);
-    for record in records {
-        session.handle_record(record);
+    for (position, record) in records {
+        session.handle_record(position, record);
         while session.poll_effect().is_some() {}
     }
     session.assert_invariants();
@@ -103,7 +122,7 @@ fn members_that_a_record_changes_get_the_next_broadcast() {
     let mut session = Session::new(POLICY);
     let broadcast = |session: &mut Session, id| {
         let route = Route { id, from: party(0), to: vec![], size: 16, key: None };
-        let recipients = session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
+        let recipients = session.handle_route(Millis(1), route, &(), |_| content(id, 16)).unwrap();
         while let Some(effect) = session.poll_effect() {
             if let Effect::Append { position, .. } = effect {
                 session.handle_committed(position);
@@ -113,7 +132,8 @@ fn members_that_a_record_changes_get_the_next_broadcast() {
     };
     for (number, members) in [(1, &[0, 1][..]), (2, &[0, 1, 2]), (3, &[1])] {
         let announcement = announcement(number, members).into();
-        session.handle_record(&Record::Announced { announcement, at: Millis(1) });
+        let position = Position(session.committed().0 + 1);
+        session.handle_record(position, &Record::Announced { announcement, at: Millis(1) });
         let others = members.iter().filter(|member| **member != 0).count();
         assert_eq!(broadcast(&mut session, MessageId(number as u128)), others);
     }
@@ -124,7 +144,7 @@ fn a_commit_covers_what_was_appended_and_is_never_taken_back() {
     let mut session = Session::new(POLICY);
     let route = |session: &mut Session, id| {
         let route = Route { id, from: party(0), to: vec![party(1)], size: 16, key: None };
-        session.handle_route(Millis(1), route, |_| content(id, 16)).unwrap();
+        session.handle_route(Millis(1), route, &(), |_| content(id, 16)).unwrap();
     };
     session.handle_committed(Position(9));
     assert_eq!(session.committed(), Position(0));
@@ -137,6 +157,38 @@ fn a_commit_covers_what_was_appended_and_is_never_taken_back() {
     assert_eq!(fetched.unwrap().len(), 2);
 }
 
+/// Bob can be sent nothing.
+struct NoRoomForBob;
+
+impl Room for NoRoomForBob {
+    fn has_room(&self, party: &PartyId, mailbox: Option<MailboxIndex>) -> bool {
+        assert!(mailbox.is_none_or(|mailbox| mailbox.get() < 2));
+        party.as_str() != "p1"
+    }
+}
+
+#[test]
+fn whoever_has_no_room_is_sent_nothing_nor_are_the_others() {
+    let mut session = Session::new(POLICY);
+    session.handle_announce(Millis(1), announcement(1, &[0, 1, 2])).unwrap();
+    for to in [vec![1], vec![2, 1], vec![]] {
+        let to: Vec<_> = to.into_iter().map(party).collect();
+        for known in [false, true] {
+            let id = MessageId(u128::from(known));
+            let route = Route { id, from: party(0), to: to.clone(), size: 16, key: None };
+            let routed = session.handle_route(Millis(1), route, &NoRoomForBob, |_| unreachable!());
+            assert_eq!(routed, Err(RouteError::RecipientFull), "FLW-3, RTE-8");
+            // Now everybody has a mailbox.
+            let id = MessageId(u128::MAX);
+            let route = Route { id, from: party(0), to: vec![], size: 16, key: None };
+            let _ = session.handle_route(Millis(1), route, &(), |_| content(id, 16));
+        }
+    }
+    let id = MessageId(9);
+    let route = Route { id, from: party(0), to: vec![party(2)], size: 16, key: None };
+    session.handle_route(Millis(1), route, &NoRoomForBob, |_| content(id, 16)).unwrap();
+}
+
 proptest! {
     #[test]
     fn a_prefix_is_a_session_that_goes_on(steps in steps(), cut: Index) {
@@ -144,8 +196,8 @@ proptest! {
         let (kept, rest) = records.split_at(cut.index(records.len() + 1));
         let mut session = replay(kept);
         let members = session.members().to_vec();
-        for record in rest {
-            session.handle_record(record);
+        for (position, record) in (kept.len() as u64 + 1..).map(Position).zip(rest) {
+            session.handle_record(position, record);
         }
         prop_assert!(session.agrees_with(&replay(&records)));
         prop_assert_eq!(session.committed(), Position(records.len() as u64));
@@ -157,7 +209,7 @@ proptest! {
         let id = MessageId(u128::MAX);
         let from = PartyId::parse("somebody else").unwrap();
         let route = Route { id, from, to, size: 16, key: None };
-        let routed = session.handle_route(Millis(0), route, |_| content(id, 16)).unwrap();
+        let routed = session.handle_route(Millis(0), route, &(), |_| content(id, 16)).unwrap();
         prop_assert_eq!(routed.recipients, PARTIES);
         prop_assert_eq!(session.members(), members);
     }

@@ -23,13 +23,15 @@ pub(crate) enum Step {
         size: usize,
     },
     Subscribe(usize),
-    Unsubscribe(usize),
-    /// The transport took what the party's stream was given.
-    Sent(usize),
+    /// The party's stream of all its sessions reads here, if there is anything.
+    Attach(usize),
+    Unsubscribe(Seat),
+    /// The transport took what the stream was given.
+    Sent(Seat),
     /// Time passes, and timers with it.
     Wait(i64),
     Pull {
-        party: usize,
+        seat: Seat,
         bytes: usize,
     },
     Fetch {
@@ -46,12 +48,27 @@ pub(crate) enum Step {
     Commit(Index),
 }
 
+/// A stream's place: a party has one of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seat {
+    pub(crate) party: usize,
+    pub(crate) wildcard: bool,
+}
+
+impl Seat {
+    /// The party's other stream's.
+    pub(crate) fn other(self) -> Self {
+        Self { wildcard: !self.wildcard, ..self }
+    }
+}
+
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 0..80)
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let party = || 0..PARTIES;
+    let seat = || (party(), any::<bool>()).prop_map(|(party, wildcard)| Seat { party, wildcard });
     let parties = || prop::collection::vec(party(), 0..PARTIES);
     prop_oneof![
         2 => (-3..10i64).prop_map(Step::Clock),
@@ -61,10 +78,11 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (party(), parties(), 1..150usize)
             .prop_map(|(from, to, size)| Step::Route { from, to, size }),
         2 => party().prop_map(Step::Subscribe),
-        1 => party().prop_map(Step::Unsubscribe),
-        4 => party().prop_map(Step::Sent),
-        3 => prop_oneof![9 => 0..40i64, 1 => 0..250i64].prop_map(Step::Wait),
-        6 => (party(), 1..400usize).prop_map(|(party, bytes)| Step::Pull { party, bytes }),
+        2 => party().prop_map(Step::Attach),
+        1 => seat().prop_map(Step::Unsubscribe),
+        6 => seat().prop_map(Step::Sent),
+        3 => prop_oneof![9 => 0..40i64, 1 => 0..250i64, 1 => 0..1_200i64].prop_map(Step::Wait),
+        9 => (seat(), 1..400usize).prop_map(|(seat, bytes)| Step::Pull { seat, bytes }),
         3 => (party(), 0..100i64, 1..400usize)
             .prop_map(|(party, after, bytes)| Step::Fetch { party, after, bytes }),
         6 => (party(), any::<Index>(), prop::bool::weighted(0.7))

@@ -1,5 +1,7 @@
 //! Who hears of a session event.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong here is a failed test")]
+
 use std::sync::Arc;
 
 use expect_test::expect;
@@ -205,31 +207,55 @@ fn what_has_ended_is_not_told_again() {
     );
 }
 
+fn announcement(members: &[&PartyId], bytes: usize) -> Arc<Announcement> {
+    Arc::new(Announcement {
+        event: EventId::parse("e").unwrap(),
+        kind: EventKind::parse("a").unwrap(),
+        members: members.iter().map(|&party| party.clone()).collect(),
+        expires_at: Millis(0),
+        content: Content::new(vec![0; bytes].into()),
+    })
+}
+
+fn pull(
+    events: &mut Events<Announcement>,
+    stream: StreamId,
+) -> Result<Vec<Arc<Announcement>>, EventStreamError> {
+    let mut batch = Vec::new();
+    events.handle_pull(stream, Budget::bytes(usize::MAX), &mut batch).map(|()| batch)
+}
+
 #[test]
 fn a_stream_holds_so_many_bytes_and_any_single_event() {
     let mut events = Events::new(Backlog { events: 10, bytes: 100 });
     let (stream, bob) = (StreamId(1), PartyId::parse("bob").unwrap());
-    let content_for = |_: &_, announcement: &Announcement| announcement.content.clone();
-    events.handle_subscribe(Millis(0), stream, bob, [], content_for);
-    let publish = |events: &mut Events, bytes: usize| {
-        let announcement = Arc::new(Announcement {
-            event: EventId::parse("e").unwrap(),
-            kind: EventKind::parse("a").unwrap(),
-            members: [].into(),
-            expires_at: Millis(0),
-            content: Content::new(vec![0; bytes].into()),
-        });
+    events.handle_subscribe(Millis(0), stream, bob, []);
+    let publish = |events: &mut Events<_>, bytes: usize| {
         let session = SessionId::parse("s").unwrap();
-        events.handle_publish(Millis(0), &session, &announcement, None, content_for)
+        events.handle_publish(Millis(0), &session, &announcement(&[], bytes), None)
     };
-    let pull = |events: &mut Events| {
-        let mut batch = Vec::new();
-        events.handle_pull(stream, Budget::bytes(usize::MAX), &mut batch).map(|()| batch.len())
-    };
+    let pulled = |events: &mut _| pull(events, stream).map(|batch| batch.len());
     assert_eq!(publish(&mut events, 1_000), 1);
-    assert_eq!(pull(&mut events), Ok(1));
+    assert_eq!(pulled(&mut events), Ok(1));
     assert_eq!([60, 40].map(|bytes| publish(&mut events, bytes)), [1, 1]);
     assert_eq!(publish(&mut events, 1), 0);
-    assert_eq!(pull(&mut events), Ok(2));
-    assert_eq!(pull(&mut events), Err(EventStreamError::Lagged));
+    assert_eq!(pulled(&mut events), Ok(2));
+    assert_eq!(pulled(&mut events), Err(EventStreamError::Lagged));
+}
+
+#[test]
+fn all_who_hear_of_an_event_share_it_however_late_they_are() {
+    let mut events = Events::new(Backlog { events: 10, bytes: 100 });
+    let [early, late] = ["early", "late"].map(|name| PartyId::parse(name).unwrap());
+    let published = announcement(&[&early, &late], 50);
+    events.handle_subscribe(Millis(0), StreamId(1), early, []);
+    let session = SessionId::parse("s").unwrap();
+    events.handle_publish(Millis(0), &session, &published, Some(Millis(0)));
+    for stream in [2, 3].map(StreamId) {
+        events.handle_subscribe(Millis(0), stream, late.clone(), []);
+    }
+    for stream in [1, 2, 3].map(StreamId) {
+        let heard = pull(&mut events, stream).unwrap();
+        assert!(matches!(&*heard, [event] if Arc::ptr_eq(event, &published)), "{heard:?}");
+    }
 }

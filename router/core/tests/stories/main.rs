@@ -2,6 +2,7 @@
 
 mod acknowledging;
 mod events;
+mod forgetting;
 mod membership;
 mod parties;
 mod polls;
@@ -10,6 +11,9 @@ mod routing;
 mod story;
 mod streams;
 mod timers;
+mod waking;
+mod waking_anew;
+mod wildcards;
 
 use expect_test::Expect;
 

@@ -79,3 +79,52 @@ fn who_is_silent_is_offline() {
         "#]],
     );
 }
+
+#[test]
+fn as_many_parties_are_taken_as_can_be_listed() {
+    check(
+        "
+        1 bob registers as persistent
+        1 carol registers as temporary
+        1 dave registers as temporary
+        1 erin registers as temporary
+        1 frank registers as delegate
+        1 grace registers as delegate
+        2 heidi registers as delegate       # six is all
+        3 bob registers as persistent mail
+        3 carol registers as temporary mail
+        3 dave registers as temporary mail
+        3 frank registers as delegate mail  # too long together
+        4 bob registers as persistent       # what makes room is fine
+        5 frank registers as delegate mail
+        ",
+        expect![[r#"
+            1 bob registers as persistent
+                registered at 1
+            1 carol registers as temporary
+                registered at 1
+            1 dave registers as temporary
+                registered at 1
+            1 erin registers as temporary
+                registered at 1
+            1 frank registers as delegate
+                registered at 1
+            1 grace registers as delegate
+                registered at 1
+            2 heidi registers as delegate
+                rejected: this router has as many parties as it can list
+            3 bob registers as persistent mail
+                registered at 1 again
+            3 carol registers as temporary mail
+                registered at 1 again
+            3 dave registers as temporary mail
+                registered at 1 again
+            3 frank registers as delegate mail
+                rejected: this router has as many parties as it can list
+            4 bob registers as persistent
+                registered at 1 again
+            5 frank registers as delegate mail
+                registered at 1 again
+        "#]],
+    );
+}

@@ -7,34 +7,54 @@
 //! 10 alice routes m1 to bob carol [sized 600]     a message; without `to`, a broadcast
 //! 10 alice routes m1 to bob as k                  with an idempotency key
 //! bob subscribes s1 / s1 pulls [100] / s1 closes  a message stream, and what it gets
+//! bob attaches w1                                 one of all his sessions, to this one
 //! s1 sent / 410 wait                              the transport took it; time passes, and timers
 //! bob acks m1 / bob refuses m1 / status m1
 //! bob polls [after 10]                            an answer has at most 4000 bytes
-//! bob registers as delegate [mail] / bob beats / parties [role] [online]
+//! bob registers as delegate [mail] [phone] / bob beats / parties [role] [online]
 //! bob listens l1 [kind ...] / l1 hears [10] / l1 closes
 //! log holds / log commits                         what is appended meanwhile is not committed
+//! log                                             what it keeps
 //! members only                                    the session takes members only, from its beginning
 //! restart                                         the session is built anew from what was committed
+//! notify by email phone / errands                 whoever is away is told, and what is to be sent now
+//! bob's email sent / bob's email failed until 90  what became of an errand
+//! session t                                       messages are of that session, as far as errands go
+//! router restarts                                 the directory is built anew from its log
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a story that does not read is a failed test")]
 
+mod waking;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mpc_router_core::*;
+
+use self::waking::Waking;
 
 const POLICY: Policy = Policy {
     millisecond_bytes: 1_000,
     ack_timeout: 400,
     max_retries: 2,
     message_ttl: 10_000,
+    idle_ttl: 50_000,
     membership: false,
+    capacity: Capacity {
+        outstanding: Load { deliveries: 1_000, bytes: 100_000 },
+        messages: 1_000,
+        events: 100,
+        event_bytes: 1 << 20,
+        spare_mailboxes: 64,
+    },
 };
 const ANSWER_BYTES: usize = 4_000;
 const BATCH_BYTES: usize = 10_000;
 const HEARTBEAT_TIMEOUT: i64 = 30;
+const CROWD: Crowd = Crowd { parties: 6, bytes: 90 };
 const BACKLOG: Backlog = Backlog { events: 3, bytes: 1_000 };
 
 /// Plays `script` and tells what happened.
@@ -62,11 +82,13 @@ struct World {
     policy: Policy,
     session: Session,
     directory: Directory,
-    events: Events,
+    events: Events<Announcement>,
     log_holds: bool,
     held: Vec<(Position, Record)>,
-    log: Vec<Record>,
+    held_releases: Vec<Position>,
+    log: BTreeMap<Position, Record>,
     streams: BTreeMap<String, StreamId>,
+    waking: Waking,
     transcript: String,
 }
 
@@ -76,12 +98,14 @@ impl World {
             now: Millis(1),
             policy: POLICY,
             session: Session::new(POLICY),
-            directory: Directory::new(HEARTBEAT_TIMEOUT),
+            directory: Directory::new(HEARTBEAT_TIMEOUT, CROWD),
             events: Events::new(BACKLOG),
             log_holds: false,
             held: Vec::new(),
-            log: Vec::new(),
+            held_releases: Vec::new(),
+            log: BTreeMap::new(),
             streams: BTreeMap::new(),
+            waking: Waking::new(),
             transcript: String::new(),
         }
     }
@@ -96,9 +120,23 @@ impl World {
             ["log", "commits"] => {
                 self.log_holds = false;
                 for (position, record) in std::mem::take(&mut self.held) {
-                    self.log.push(record);
+                    self.log.insert(position, record);
                     self.session.handle_committed(position);
                 }
+                for position in std::mem::take(&mut self.held_releases) {
+                    self.release(position);
+                }
+                self.commit_notices();
+            }
+            ["log"] => {
+                let records = self.log.values().map(kind).collect::<Vec<_>>().join(" ");
+                self.tell(if records.is_empty() { "empty" } else { &records });
+            }
+            ["log", "holds", "notices"] => self.waking.holds = true,
+            ["log", "refuses", "notices"]
+            | ["notify" | "errands" | "session" | "router", ..]
+            | [_, _, "sent" | "failed", ..] => {
+                self.wake(words);
             }
             ["members", "only"] => {
                 self.policy.membership = true;
@@ -107,9 +145,10 @@ impl World {
             ["restart"] => {
                 self.session = Session::new(self.policy);
                 self.held.clear();
+                self.held_releases.clear();
                 self.log_holds = false;
-                for record in &self.log {
-                    self.session.handle_record(record);
+                for (position, record) in &self.log {
+                    self.session.handle_record(*position, record);
                 }
             }
             [from, "routes", message, rest @ ..] => self.route(from, message, rest),
@@ -117,6 +156,13 @@ impl World {
                 let id = self.name_stream(stream);
                 if let Err(error) = self.session.handle_subscribe(id, party(name)) {
                     self.tell(format!("rejected: {error}"));
+                }
+            }
+            [name, "attaches", stream] => {
+                let id = self.streams.get(*stream).copied();
+                let id = id.unwrap_or_else(|| self.name_stream(stream));
+                if !self.session.handle_attach(id, &party(name)) {
+                    self.tell("not attached");
                 }
             }
             [stream, "pulls", rest @ ..] => {
@@ -131,6 +177,7 @@ impl World {
             [stream, "sent"] => self.session.handle_sent(now, self.streams[*stream]),
             ["wait"] => {
                 self.session.handle_timeout(now);
+                self.perform();
                 let next = self.session.poll_timeout();
                 self.tell(next.map_or("no timer".into(), |next| format!("next timer at {next}")));
             }
@@ -174,8 +221,7 @@ impl World {
             [name, "listens", stream, kinds @ ..] => {
                 let kinds = kinds.iter().map(|kind| EventKind::parse(kind).unwrap());
                 let id = StreamId(self.streams.len() as u64 + 1);
-                let content_for = |_: &_, it: &Announcement| it.content.clone();
-                self.events.handle_subscribe(now, id, party(name), kinds, content_for);
+                self.events.handle_subscribe(now, id, party(name), kinds);
                 self.streams.insert((*stream).to_owned(), id);
             }
             [stream, "hears", rest @ ..] => {
@@ -183,7 +229,11 @@ impl World {
                 let mut batch = Vec::new();
                 let id = self.streams[*stream];
                 match self.events.handle_pull(id, Budget::bytes(bytes), &mut batch) {
-                    Ok(()) => self.tell(names(&batch)),
+                    Ok(()) => {
+                        let contents =
+                            batch.iter().map(|event: &Arc<Announcement>| event.content.clone());
+                        self.tell(names(&contents.collect::<Vec<_>>()));
+                    }
                     Err(error) => self.tell(format!("ended: {error}")),
                 }
             }
@@ -235,7 +285,7 @@ impl World {
             }),
         };
         let mut kind = "again as";
-        let routed = self.session.handle_route(self.now, route, |header| {
+        let routed = self.session.handle_route(self.now, route, &(), |header| {
             kind = if header.broadcast { "broadcast" } else { "accepted" };
             content(message, size)
         });
@@ -267,8 +317,14 @@ impl World {
     }
 
     fn register(&mut self, name: &str, role: &str, rest: &[&str]) {
-        let notification = (rest == ["mail"])
-            .then(|| Notification { email: format!("{name}@example.org"), ..Default::default() });
+        let address = |word, address: String| {
+            if rest.contains(&word) { address } else { String::new() }
+        };
+        let notification = (!rest.is_empty()).then(|| Notification {
+            email: address("mail", format!("{name}@example.org")),
+            phone: address("phone", format!("the number of {name}")),
+            push_token: String::new(),
+        });
         let registered = Role::parse(role).map_err(|error| error.to_string()).and_then(|role| {
             let registration = Registration { party: party(name), role, notification };
             let registered = self.directory.handle_register(self.now, registration);
@@ -316,30 +372,49 @@ impl World {
                     self.held.push((position, record));
                 }
                 Effect::Append { position, record } => {
-                    self.log.push(record);
+                    self.log.insert(position, record);
                     self.session.handle_committed(position);
                 }
                 Effect::Wake { stream } => self.tell(format!("wakes {}", self.stream(stream))),
                 Effect::Superseded { stream } => {
                     self.tell(format!("supersedes {}", self.stream(stream)));
                 }
+                Effect::Detached { stream } => {
+                    self.tell(format!("detaches {}", self.stream(stream)));
+                }
                 Effect::Publish { announcement, until } => {
                     let session = SessionId::parse("s").unwrap();
-                    let (now, content_for) =
-                        (self.now, |_: &_, it: &Announcement| it.content.clone());
-                    let events = &mut self.events;
                     let parties =
-                        events.handle_publish(now, &session, &announcement, until, content_for);
+                        self.events.handle_publish(self.now, &session, &announcement, until);
                     self.tell(format!("published to {parties}"));
                 }
+                Effect::Release { position } if self.log_holds => self.held_releases.push(position),
+                Effect::Release { position } => self.release(position),
+                Effect::Forget { through } => self.log.retain(|position, record| {
+                    *position > through || matches!(record, Record::Announced { .. })
+                }),
+                Effect::Settled { party } => self.tell(format!("no more for {party}")),
+                Effect::Discard => {
+                    self.log.clear();
+                    self.tell("discards the session");
+                }
                 Effect::Outstanding { party } => self.tell(format!("counts for {party}")),
+                Effect::Unattended { party } => self.unattended(&party),
             }
         }
         while let Some(effect) = self.events.poll_effect() {
             let EventEffect::Wake { stream } = effect;
             self.tell(format!("wakes {}", self.stream(stream)));
         }
-        while self.directory.poll_effect().is_some() {}
+        self.perform_notices();
+    }
+
+    /// Lets the content of a message go.
+    fn release(&mut self, position: Position) {
+        match self.log.get_mut(&position) {
+            Some(Record::Routed { content, .. }) => *content = Content::default(),
+            other => panic!("only messages have content: {other:?}"),
+        }
     }
 
     fn tell(&mut self, what: impl AsRef<str>) {
@@ -355,6 +430,18 @@ impl World {
     fn stream(&self, id: StreamId) -> String {
         let found = self.streams.iter().find(|(_, known)| **known == id);
         found.map(|(name, _)| name.clone()).unwrap()
+    }
+}
+
+fn kind(record: &Record) -> String {
+    match record {
+        Record::Routed { message, content, .. } => {
+            format!("m{}{}", message.0, if content.is_empty() { "-" } else { "" })
+        }
+        Record::Delivered { .. } => "delivered".into(),
+        Record::GivenUp { .. } => "given-up".into(),
+        Record::Acknowledged { .. } => "acknowledged".into(),
+        Record::Announced { announcement, .. } => announcement.event.to_string(),
     }
 }
 

@@ -84,7 +84,7 @@ fn a_second_subscription_takes_over() {
             alice routes m2 to bob
                 accepted at 1 for 1
             s1 pulls
-                ended: a newer subscription of the same party and session took over from this one
+                ended: a newer subscription of the same party_id and session_id took over from this one
             s2 pulls
                 m1 m2
             s2 pulls

@@ -45,8 +45,8 @@ fn what_is_not_answered_is_sent_again_and_given_up() {
             s1 pulls
                 nothing
             410 wait
-                next timer at 10010
                 wakes s1
+                next timer at 10010
             411 s1 pulls
                 m1
             status m1
@@ -130,7 +130,7 @@ fn an_answer_between_two_attempts_ends_them() {
             bob acks m3
                 acknowledged
             wait
-                no timer
+                next timer at 11251
         "#]],
     );
 }
@@ -289,7 +289,7 @@ fn what_is_outstanding_for_too_long_expires() {
             bob acks m2
                 acknowledged
             wait
-                no timer
+                next timer at 21260
         "#]],
     );
 }

@@ -239,7 +239,8 @@ pub(super) async fn racing(twist: Twist) {
 }
 
 pub(super) async fn redelivering(twist: Twist) {
-    if twist.is(Variant::NoRedelivery) {
+    // Of the second nobody knows so exactly when it sends again.
+    if twist.is(Variant::NoRedelivery) || twist.is(Variant::SweptRedelivery) {
         return;
     }
     let world = World::with(twist, &["a", "b", "c"]).await;
@@ -283,6 +284,9 @@ pub(super) async fn redelivering(twist: Twist) {
 }
 
 pub(super) async fn expiring(twist: Twist) {
+    if twist.is(Variant::NoExpiry) || twist.is(Variant::SweptExpiry) {
+        return;
+    }
     let world = World::with(twist, &["a", "b"]).await;
     let id = world.route("s", "a", &["b"], "text").await.unwrap();
     sleep(Duration::from_millis(5900)).await;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mpc_router_proto::v1::SessionEvent;
 use tokio::time::sleep;
 
-use super::super::world::{QUIET, World, names};
+use super::super::world::{BEGIN, QUIET, World, names};
 use super::Story;
 use crate::specimen::Twist;
 
@@ -24,6 +24,7 @@ fn event(id: &str, event_type: &str, session: &str, selected: &[&str]) -> Sessio
 
 pub(super) async fn events(twist: Twist) -> Story {
     let mut story = Story::default();
+    late_listeners(&mut story, twist.clone()).await;
     let world = World::of(twist).await;
     for party in ["a", "b", "c", "d"] {
         world.register(party, "persistent", None).await.unwrap();
@@ -42,7 +43,7 @@ pub(super) async fn events(twist: Twist) -> Story {
         join_tokens: [("a".to_owned(), "secret".to_owned())].into(),
         message_hash: Bytes::from_static(b"hash"),
         created_at: 12345,
-        expires_at: 67890,
+        expires_at: BEGIN + 3_600_000,
         ..event("given", "session_created", "s", &["b", "a", "d"])
     };
     story.tell("full", world.publish(full.clone()).await);
@@ -73,4 +74,40 @@ pub(super) async fn events(twist: Twist) -> Story {
     }
     story.events("a", &mut a).await;
     story
+}
+
+/// What those get who listen when it has happened.
+async fn late_listeners(story: &mut Story, twist: Twist) {
+    let world = World::of(twist).await;
+    world.register("a", "persistent", None).await.unwrap();
+    let tokens = [("late".to_owned(), "secret".to_owned())].into();
+    let created =
+        SessionEvent { join_tokens: tokens, ..event("", "session_created", "w", &["a", "late"]) };
+    for event in [
+        created,
+        event("", "round_1", "w", &["late"]),
+        event("", "session_started", "w", &["a"]),
+        event("", "session_created", "other", &["late"]),
+        event("", "round_1", "other", &[]),
+    ] {
+        world.publish(event).await.unwrap();
+    }
+    sleep(QUIET).await;
+    world.register("late", "persistent", None).await.unwrap();
+    for types in [&[][..], &[], &["session_created"]] {
+        let mut late = world.listen("late", types).await.unwrap();
+        let live = event("", "session_created", "live", &["late"]);
+        story.tell("live", world.publish(live).await);
+        story.events(&format!("late {types:?}"), &mut late).await;
+    }
+    for number in 0..25 {
+        let event = event("", "session_started", &format!("many{number}"), &["a"]);
+        world.publish(event).await.unwrap();
+    }
+    let meanwhile = async {
+        sleep(Duration::from_millis(1)).await;
+        world.publish(event("", "session_started", "meanwhile", &["a"])).await.unwrap();
+    };
+    let (a, ()) = tokio::join!(world.listen("a", &[]), meanwhile);
+    story.events("a", &mut a.unwrap()).await;
 }

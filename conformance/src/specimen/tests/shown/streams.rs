@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::super::world::{MIB, QUIET, World, drain};
+use super::super::world::{MIB, QUIET, World, drain, texts};
 use super::Story;
 use crate::specimen::Twist;
 
 pub(super) async fn subscriptions(twist: Twist) -> Story {
     let mut story = Story::default();
+    all_sessions(&mut story, twist.clone()).await;
     let world = World::with(twist, &["a", "b", "c"]).await;
 
     // Who may not.
@@ -22,7 +23,8 @@ pub(super) async fn subscriptions(twist: Twist) -> Story {
             Err(_) => story.tell("refused", "no headers"),
         }
     }
-    story.tell("events", timeout(QUIET, world.listen("a", &[])).await.is_ok());
+    let nothing = world.listen("a", &["of which there is none"]);
+    story.tell("events", timeout(QUIET, nothing).await.is_ok());
 
     // Replay, acknowledgement, replay.
     let first = world.route("s", "a", &["b"], "1").await.unwrap();
@@ -100,6 +102,7 @@ pub(super) async fn subscriptions(twist: Twist) -> Story {
 
 pub(super) async fn redelivery(twist: Twist) -> Story {
     let mut story = Story::default();
+    timers(&mut story, twist.clone()).await;
     let world = World::with(twist, &["a", "b", "c", "d"]).await;
     let mut b = world.open("s", "b").await.unwrap();
     let mut c = world.open("s", "c").await.unwrap();
@@ -145,6 +148,7 @@ pub(super) async fn redelivery(twist: Twist) -> Story {
     sleep(Duration::from_secs(2)).await;
     let mut distinct = std::collections::BTreeSet::new();
     for message in drain(&mut b).await {
+        story.status("read", &world.status("t", &message.message_id).await);
         distinct.insert(message.message_id);
     }
     story.tell("after the stall", distinct.len());
@@ -156,11 +160,95 @@ pub(super) async fn expiry(twist: Twist) -> Story {
     let world = World::with(twist, &["a", "b", "c"]).await;
     let id = world.route("s", "a", &["b", "c"], "text").await.unwrap();
     world.poll("s", "b", 0).await.unwrap();
-    for _ in 0..7 {
+    let mut younger = None;
+    for second in 0..7 {
+        if second == 3 {
+            younger = Some(world.route("s", "a", &["b", "c"], "younger").await.unwrap());
+        }
+        story.status("younger", &world.status("s", younger.as_deref().unwrap_or(&id)).await);
         sleep(Duration::from_secs(1)).await;
         world.heartbeat("b", 0).await.unwrap();
         story.status("then", &world.status("s", &id).await);
         story.tell("waiting", (world.pending("b").await, world.poll("s", "b", 0).await));
     }
     story
+}
+
+/// Streams of all of a party's sessions.
+async fn all_sessions(story: &mut Story, twist: Twist) {
+    let world = World::with(twist, &["a", "b"]).await;
+    let sessions: Vec<String> = (0..20).map(|number| format!("w{}", number % 10 * 2)).collect();
+    for session in &sessions {
+        world.announce(session, &["a", "b"]).await;
+        world.route(session, "a", &["b"], "before").await.unwrap();
+        sleep(Duration::from_millis(2)).await;
+    }
+    for number in 20..30 {
+        world.announce(&format!("x{number}"), &["a", "b"]).await;
+        world.route(&format!("x{number}"), "a", &["b"], "before").await.unwrap();
+    }
+    story.polled("all", &world.poll("", "b", 0).await);
+    let mut one = world.open("w2", "b").await.unwrap();
+    let mut all = world.open("", "b").await.unwrap();
+    story.stream("one", &mut one).await;
+    story.stream("all", &mut all).await;
+    world.announce("later", &["a", "b"]).await;
+    for session in ["later", "w2", "s"] {
+        world.route(session, "a", &["b"], "live").await.unwrap();
+    }
+    story.stream("one", &mut one).await;
+    story.stream("all", &mut all).await;
+}
+
+/// When what is sent again, step by step.
+async fn timers(story: &mut Story, twist: Twist) {
+    let world = World::with(twist, &["a", "b", "c", "d"]).await;
+    // A full window, of which one is polled.
+    let mut b = world.open("s", "b").await.unwrap();
+    world.route("s", "a", &["b"], "first").await.unwrap();
+    drain(&mut b).await;
+    world.poll("s", "b", 0).await.unwrap();
+    for number in 0..55 {
+        world.route("s", "a", &["b"], format!("{number}")).await.unwrap();
+    }
+    for step in 0..6 {
+        story.tell(&format!("window {step}"), texts(&drain(&mut b).await));
+    }
+    drop(b);
+
+    // One after the other, and then on a busy stream.
+    world.announce("t", &["a", "b", "c"]).await;
+    let mut b = world.open("t", "b").await.unwrap();
+    for number in 0..14 {
+        world.route("t", "a", &["b"], format!("busy {number}")).await.unwrap();
+        story.tell(&format!("busy {number}"), texts(&drain(&mut b).await));
+    }
+    drop(b);
+
+    // Streams that are too short for a redelivery, and then one that is not.
+    world.announce("u", &["a", "b", "c"]).await;
+    let id = world.route("u", "a", &["b", "c"], "short").await.unwrap();
+    sleep(QUIET * 5).await;
+    for stream in 0..6 {
+        let mut b = world.open("u", "b").await.unwrap();
+        for step in 0..3 {
+            story.stream(&format!("short {stream} {step}"), &mut b).await;
+        }
+        drop(b);
+        sleep(QUIET).await;
+        story.status("short", &world.status("u", &id).await);
+    }
+    for stream in 0..2 {
+        let mut b = world.open("u", "b").await.unwrap();
+        for step in 0..8 {
+            story.stream(&format!("long {stream} {step}"), &mut b).await;
+            story.status("long", &world.status("u", &id).await);
+        }
+    }
+
+    let mut all = world.open("", "d").await.unwrap();
+    world.route("s", "a", &["d"], "to all").await.unwrap();
+    for step in 0..6 {
+        story.stream(&format!("all {step}"), &mut all).await;
+    }
 }

@@ -17,7 +17,8 @@ pub(super) async fn volume(twist: Twist) -> Story {
     story.tell("parties", world.directory("", false).await.unwrap().total_count);
 
     // To many.
-    world.announce("large", &names).await;
+    let members: Vec<&str> = names.iter().copied().chain(["a"]).collect();
+    world.announce("large", &members).await;
     for to in [&[], &names[..]] {
         let id = story.routed("to 60", &world.route("large", "a", to, "text").await);
         story.status("to 60", &world.status("large", &id).await);

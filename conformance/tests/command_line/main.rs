@@ -3,6 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared is a test that fails")]
 
+mod baselines;
+mod beginning;
+mod diffs;
+mod failing;
+mod listing;
+mod repeating;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,11 +74,17 @@ impl Bench {
 
     /// A profile of a started target that listens at `address`, with short timers.
     fn profile(&self, address: SocketAddr) -> String {
+        self.profile_with(address, "")
+    }
+
+    /// The same, and what `more` says.
+    fn profile_with(&self, address: SocketAddr, more: &str) -> String {
         let timers = Timers::short();
         let text = format!(
             "target.address = 'http://{address}'\n\
              timers.heartbeat_timeout_ms = {}\n\
-             timers.ack_timeout_ms = {}\n",
+             timers.ack_timeout_ms = {}\n\
+             {more}",
             timers.heartbeat_timeout_ms, timers.ack_timeout_ms
         );
         let file = self.file("profile.toml");

@@ -1,0 +1,78 @@
+//! SEC-2, SEC-3, SEC-9: in whose name a caller may call.
+
+use mpc_router_proto::v1::SessionEvent;
+
+use super::super::announcing::event;
+use super::super::prelude::*;
+use super::super::scene::Scene;
+use super::calls::{Victim, rejected};
+use super::sees_callers;
+use crate::ending::ENDING;
+use crate::listening::listening;
+use crate::party::Party;
+
+pub(super) async fn calls_in_another_name_are_rejected(trial: Trial) -> Verdict {
+    sees_callers(&trial)?;
+    let mut callers = trial.parties(["other", "CAROL", "carol2", "caro"]).await?.to_vec();
+    callers.push(trial.stranger("unregistered"));
+    let scene = Scene::new(&trial, "").await?;
+    callers.push(scene.alice.clone());
+    nobody_calls_for_carol(&trial, scene, &callers).await
+}
+
+pub(super) async fn coordinators_are_no_parties(trial: Trial) -> Verdict {
+    sees_callers(&trial)?;
+    let scene = Scene::new(&trial, "").await?;
+    nobody_calls_for_carol(&trial, scene, &[trial.coordinator()]).await
+}
+
+async fn nobody_calls_for_carol(trial: &Trial, mut scene: Scene, callers: &[Party]) -> Verdict {
+    let waiting = scene.alice.has_sent(&scene.session, &scene.to_both(), "waiting").await?;
+    scene.sent.push(waiting.clone());
+    let victim = Victim { scene: &scene, waiting: &waiting };
+    for caller in callers {
+        let told = format!("{} called", caller.id);
+        rejected(victim.calls_by(caller).await, &told)?;
+    }
+    victim.is_untouched(trial).await?;
+    scene.nothing_else_comes().await
+}
+
+pub(super) async fn only_coordinators_publish(trial: Trial) -> Verdict {
+    sees_callers(&trial)?;
+    let [other] = trial.parties(["other"]).await?;
+    let scene = Scene::new(&trial, "").await?;
+    let Scene { alice, bob, carol, session, .. } = &scene;
+    let mut at_bob = listening(&trial, bob, &[]).await?;
+    let all = [alice, bob, carol];
+    for publisher in [alice, &other, &trial.stranger("unregistered")] {
+        let mut events: Vec<SessionEvent> = Vec::new();
+        for event_type in ["session_started", "round_completed"].into_iter().chain(ENDING) {
+            events.push(event(event_type, session.id.clone(), &all));
+        }
+        let mut with_itself = all.to_vec();
+        with_itself.push(publisher);
+        events.push(event("session_created", trial.name("new"), &[bob, publisher]));
+        events.push(event("session_started", session.id.clone(), &with_itself[1..]));
+        // Concerns everybody.
+        events.push(event("session_created", trial.name("for-all"), &[]));
+        for event in events {
+            publisher.publish(event).await.rejected(&[Code::PermissionDenied])?;
+        }
+    }
+    // A fence: what was published before would have come before it.
+    let last = event("round_completed", session.id.clone(), &all);
+    trial.coordinator().publish(last).await.prepared()?;
+    let named = [session.id.clone(), trial.name("new"), trial.name("for-all")];
+    // Its announcement may be replayed to it.
+    let wanted = |it: &SessionEvent| {
+        named.contains(&it.session_id)
+            && (it.session_id != session.id || it.event_type != "session_created")
+    };
+    let came = at_bob.next_wanted(wanted, "the coordinator's event").await?;
+    if came.event_type != "round_completed" || came.selected_parties.len() != all.len() {
+        let seen = format!("{} got {:?} of {}", bob.id, came.event_type, came.session_id);
+        return Err(Stop::broken(seen, "the coordinator's event alone: the others were rejected"));
+    }
+    scene.nothing_else_comes().await
+}

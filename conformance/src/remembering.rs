@@ -1,0 +1,102 @@
+//! For how long a target must know what became of a message.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::outcome::Stop;
+use crate::profile::Timers;
+
+/// The messages of a check whose statuses the target must know for a time: it keeps them for
+/// `message_ttl` after the delivery has ended. On a machine that is slow, a check may take longer than
+/// that.
+#[derive(Debug)]
+pub(crate) struct Remembering {
+    kept: Duration,
+    /// The earliest end of a delivery that nobody acknowledges, after its message was routed.
+    earliest_end: Duration,
+    messages: Mutex<BTreeMap<String, Message>>,
+}
+
+#[derive(Debug)]
+struct Message {
+    began: Instant,
+    /// Somebody has called to end one of its deliveries.
+    may_have_ended: bool,
+}
+
+impl Remembering {
+    pub(crate) fn new(timers: &Timers) -> Self {
+        let kept = timers.message_ttl();
+        let earliest_end = kept.min(timers.all_attempts());
+        Self { kept, earliest_end, messages: Mutex::default() }
+    }
+
+    /// The call that began then was accepted.
+    pub(crate) fn accepted(&self, message_id: &str, began: Instant) {
+        // An answer that is given twice, to a call that is made again, tells of the first one.
+        let message = Message { began, may_have_ended: false };
+        self.messages().entry(message_id.to_owned()).or_insert(message);
+    }
+
+    /// Somebody calls to end a delivery of the message.
+    pub(crate) fn may_end(&self, message_id: &str) {
+        if let Some(message) = self.messages().get_mut(message_id) {
+            message.may_have_ended = true;
+        }
+    }
+
+    /// Demands that the target must still know of the message: asked after what was seen, before it is
+    /// held against the target.
+    ///
+    /// # Errors
+    /// Inconclusive once it need not.
+    pub(crate) fn lasts(&self, message_id: &str) -> Result<(), Stop> {
+        let messages = self.messages();
+        let Some(message) = messages.get(message_id) else { return Ok(()) };
+        let time = match message.may_have_ended {
+            true => self.kept,
+            false => self.kept + self.earliest_end,
+        };
+        let elapsed = message.began.elapsed();
+        if elapsed <= time {
+            return Ok(());
+        }
+        Err(Stop::Inconclusive(format!(
+            "{message_id} was routed {:.1} s ago, and the target need not know what became of it for \
+             longer than {:.1} s",
+            elapsed.as_secs_f64(),
+            time.as_secs_f64()
+        )))
+    }
+
+    fn messages(&self) -> MutexGuard<'_, BTreeMap<String, Message>> {
+        self.messages.lock().expect("nobody panics with it")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_known_for_as_long_as_the_contract_says() {
+        let second = Duration::from_secs(1);
+        let timers = Timers { message_ttl_ms: 12_000, ..Timers::short() };
+        let remembering = Remembering::new(&timers);
+        for message in ["ended", "open"] {
+            remembering.accepted(message, Instant::now());
+        }
+        remembering.may_end("ended");
+        tokio::time::advance(12 * second).await;
+        remembering.accepted("ended", Instant::now());
+        let lasts = |message| remembering.lasts(message).is_ok();
+        assert!(lasts("ended") && lasts("open"));
+        tokio::time::advance(second / 1000).await;
+        assert!(!lasts("ended") && lasts("open") && lasts("never routed"));
+        tokio::time::advance(timers.all_attempts()).await;
+        assert!(!lasts("open"));
+    }
+}

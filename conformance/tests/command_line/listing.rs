@@ -1,0 +1,55 @@
+//! What is told without a target.
+
+use super::*;
+
+#[tokio::test]
+async fn the_digest_that_is_listed_is_that_of_reports() {
+    let bench = Bench::new();
+    let ended = bench.run(&["list", "--digest"]).await;
+    ended.with(0, "");
+    let digest = ended.stdout.trim();
+    assert_eq!(digest.len(), 64, "{ended:?}");
+    let json = bench.file("report.json");
+    let ended = bench.run(&["run", "--only", "REG-1", "--json", json.to_str().unwrap()]).await;
+    ended.with(0, "");
+    assert_eq!(bench.report("report.json").requirement_set.as_deref(), Some(digest));
+    assert!(ended.stdout.contains(&digest[..12]), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_digest_is_that_of_everything() {
+    let bench = Bench::new();
+    bench.run(&["list", "--digest", "--only", "ORD-*"]).await.with(5, "cannot be used with");
+}
+
+#[tokio::test]
+async fn completions_know_every_command_and_option() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = bench.run(&["completions", shell]).await;
+        ended.with(0, "");
+        for word in [
+            "fail-fast",
+            "repeat",
+            "write-baseline",
+            "baseline",
+            "init",
+            "force",
+            "report",
+            "diff",
+            "digest",
+        ] {
+            assert!(ended.stdout.contains(word), "{word} is missing for {shell}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn help_tells_the_exit_codes() {
+    let bench = Bench::new();
+    for command in [&["run"][..], &["init"], &["report", "diff"], &["selftest"]] {
+        let ended = bench.run(&[command, &["--help"]].concat()).await;
+        ended.with(0, "");
+        assert!(ended.stdout.contains("Exit codes: 0 "), "{command:?}: {}", ended.stdout);
+    }
+}
