@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn what_changed_between_two_runs_is_told() {
     let bench = Bench::new();
-    let address = serve(free_address().await).await;
+    let address = serve(ANYWHERE).await;
     let (old, new) = (bench.file("old.json"), bench.file("new.json"));
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
     for (more, file, code) in [("", old, 0), (TOO_SMALL, new, 1)] {

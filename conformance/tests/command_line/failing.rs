@@ -13,14 +13,14 @@ async fn fail_fast_ends_at_the_first_failure_and_the_target_in_order() {
     let bench = Bench::new();
     let script = "(trap 'sleep 0.3; touch \"$0/clean\"; exit' TERM; touch \"$0/started\"; \
                   while :; do sleep 0.05; done) & wait";
-    let (target, address) = (bench.target(script), free_address().await);
-    let (profile, json) = (bench.profile_with(address, TOO_SMALL), bench.file("report.json"));
+    let (target, place) = (bench.target(script), Place::new());
+    let (profile, json) = (bench.profile_with(place.address, TOO_SMALL), bench.file("report.json"));
     // FLW-2 runs alone, after all that can run side by side.
     let selected = ["--only", "RTE-9,FLW-2", "--fail-fast"];
     let options = ["--profile", &profile, "--json", json.to_str().unwrap()];
     let suite = bench.start(&[&["run", "--target", &target][..], &selected, &options].concat());
     bench.appears("started").await;
-    serve(address).await;
+    serve(place.address).await;
     let ended = Ended::of(suite).await;
     ended.with(1, "");
     assert!(bench.file("clean").exists(), "it was killed before it had ended");

@@ -11,7 +11,7 @@ mod listing;
 mod repeating;
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use mpc_router::serve::Server;
 use mpc_router::{Config, Router};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -138,9 +138,33 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     assert!(timeout(LIMIT, waits).await.is_ok(), "waited in vain for {what}");
 }
 
-/// An address where nobody listens yet.
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// Wherever there is room.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// An address that nobody gets who asks for any: while this is kept, only who knows it listens
+/// there.
+struct Place {
+    address: SocketAddr,
+    // Bound, and never listening: whoever connects is refused.
+    _kept: TcpSocket,
+}
+
+impl Place {
+    fn new() -> Self {
+        let kept = TcpSocket::new_v4().unwrap();
+        // As every listener here has it: so these may bind it as well.
+        kept.set_reuseaddr(true).unwrap();
+        kept.bind(ANYWHERE).unwrap();
+        Self { address: kept.local_addr().unwrap(), _kept: kept }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    async fn listener(&self) -> TcpListener {
+        TcpListener::bind(self.address).await.unwrap()
+    }
 }
 
 /// Serves the reference router, with short timers, until the test ends.
@@ -155,6 +179,17 @@ async fn serve(address: SocketAddr) -> SocketAddr {
     let address = server.local_addr();
     tokio::spawn(server.serve(Router::new(config), std::future::pending()));
     address
+}
+
+/// There is a router at `listener` for the first connection, which is the canary's, and none any more
+/// from the second one on, which is a check's.
+async fn lose_router(listener: TcpListener) {
+    let router = serve(ANYWHERE).await;
+    let (judge, _) = listener.accept().await.unwrap();
+    let first = tokio::spawn(relay(judge, router));
+    drop(listener.accept().await.unwrap());
+    drop(listener);
+    first.abort();
 }
 
 async fn relay(mut from: TcpStream, to: SocketAddr) {
@@ -204,15 +239,14 @@ async fn a_target_that_dies_meanwhile_is_reported() {
     std::fs::write(bench.file("report.json"), "an old report").unwrap();
     let script = "touch \"$0/started\"; until [ -e \"$0/end\" ]; do sleep 0.02; done; \
                   echo the disk is full >&2; touch \"$0/ended\"; exit 7";
-    let (target, address) = (bench.target(script), free_address().await);
-    let (profile, json) = (bench.profile(address), bench.file("report.json"));
+    let (target, place) = (bench.target(script), Place::new());
+    let (profile, json) = (bench.profile(place.address), bench.file("report.json"));
     // HB-6 takes more than two seconds: that is long after the process has ended.
     let options = ["--only", "HB-6", "--json", json.to_str().unwrap()];
     let arguments = [&["run", "--target", &target, "--profile", &profile][..], &options].concat();
     let suite = bench.start(&arguments);
     bench.appears("started").await;
-    let listener = TcpListener::bind(address).await.unwrap();
-    let router = serve("127.0.0.1:0".parse().unwrap()).await;
+    let (listener, router) = (place.listener().await, serve(ANYWHERE).await);
     let serving = async {
         // The first one only looks whether anybody listens.
         drop(listener.accept().await.unwrap());
@@ -239,25 +273,12 @@ async fn a_target_that_dies_meanwhile_is_reported() {
 #[tokio::test]
 async fn an_attached_target_that_refuses_everything_from_now_on_is_lost() {
     let bench = Bench::new();
-    let router = serve("127.0.0.1:0".parse().unwrap()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = format!("http://{}", listener.local_addr().unwrap());
-    let json = bench.file("report.json");
-    let suite = bench.start(&[
-        "run",
-        "--target",
-        &target,
-        "--only",
-        "REG-1",
-        "--json",
-        json.to_str().unwrap(),
-    ]);
-    // The first connection is the canary's, the second one the check's.
-    let (judge, _) = listener.accept().await.unwrap();
-    let first = tokio::spawn(relay(judge, router));
-    drop(listener.accept().await.unwrap());
-    drop(listener);
-    first.abort();
+    let place = Place::new();
+    let listener = place.listener().await;
+    let (target, json) = (place.url(), bench.file("report.json"));
+    let options = ["--only", "REG-1", "--json", json.to_str().unwrap()];
+    let suite = bench.start(&[&["run", "--target", &target][..], &options].concat());
+    lose_router(listener).await;
     Ended::of(suite).await.with(4, "");
     assert_eq!(bench.report("report.json").verdict, OverallVerdict::Unreachable);
 }
@@ -267,12 +288,12 @@ async fn a_router_behind_a_shell_may_end_in_order() {
     let bench = Bench::new();
     let script = "(trap 'sleep 0.3; touch \"$0/clean\"; exit' TERM; touch \"$0/started\"; \
                   while :; do sleep 0.05; done) & wait";
-    let (target, address) = (bench.target(script), free_address().await);
-    let profile = bench.profile(address);
+    let (target, place) = (bench.target(script), Place::new());
+    let profile = bench.profile(place.address);
     let suite =
         bench.start(&["run", "--target", &target, "--profile", &profile, "--only", "REG-1"]);
     bench.appears("started").await;
-    serve(address).await;
+    serve(place.address).await;
     Ended::of(suite).await.with(0, "");
     assert!(bench.file("clean").exists(), "it was killed before it had ended");
     bench.nothing_is_left();
@@ -328,8 +349,8 @@ fn is_missing_or_dead(status: &Path) -> bool {
 #[tokio::test]
 async fn nohup_is_heeded() {
     let bench = Bench::new();
-    let address = free_address().await;
-    let (target, profile) = (bench.target(DEAF), bench.profile(address));
+    let place = Place::new();
+    let (target, profile) = (bench.target(DEAF), bench.profile(place.address));
     let suite = env!("CARGO_BIN_EXE_mpc-conformance");
     let options = ["--target", &target, "--profile", &profile, "--only", "REG-1", "--quiet"];
     let mut command = Command::new("sh");
@@ -339,7 +360,7 @@ async fn nohup_is_heeded() {
     let suite = command.spawn().unwrap();
     bench.appears("started").await;
     send(&suite, Signal::HUP);
-    serve(address).await;
+    serve(place.address).await;
     Ended::of(suite).await.with(0, "");
 }
 

@@ -31,7 +31,7 @@ async fn one_run_tells_nothing_of_repeats() {
 #[tokio::test]
 async fn no_run_follows_the_first_failure_if_that_is_asked_for() {
     let bench = Bench::new();
-    let address = serve(free_address().await).await;
+    let address = serve(ANYWHERE).await;
     let (profile, json) = (bench.profile_with(address, TOO_SMALL), bench.file("report.json"));
     let options = ["--only", "RTE-9", "--profile", &profile, "--json", json.to_str().unwrap()];
     let ended = bench.run(&[&["run", "--repeat", "3"][..], &options].concat()).await;
@@ -47,18 +47,13 @@ async fn no_run_follows_the_first_failure_if_that_is_asked_for() {
 #[tokio::test]
 async fn a_target_that_is_gone_ends_all_runs() {
     let bench = Bench::new();
-    let router = serve("127.0.0.1:0".parse().unwrap()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = format!("http://{}", listener.local_addr().unwrap());
-    let json = bench.file("report.json");
+    let place = Place::new();
+    let listener = place.listener().await;
+    let (target, json) = (place.url(), bench.file("report.json"));
     let options = ["--only", "REG-1", "--json", json.to_str().unwrap()];
     let suite =
         bench.start(&[&["run", "--target", &target, "--repeat", "9"][..], &options].concat());
-    let (judge, _) = listener.accept().await.unwrap();
-    let first = tokio::spawn(relay(judge, router));
-    drop(listener.accept().await.unwrap());
-    drop(listener);
-    first.abort();
+    lose_router(listener).await;
     Ended::of(suite).await.with(4, "");
     let report = bench.report("report.json");
     assert_eq!(report.verdict, OverallVerdict::Unreachable);

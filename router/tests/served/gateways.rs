@@ -7,7 +7,7 @@ use std::time::Duration;
 use mpc_router::notify::{Gateway, Gateways, HttpGateway, SmtpGateway};
 use mpc_router::{Config, Router};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tracing::instrument::WithSubscriber as _;
 
@@ -142,11 +142,10 @@ async fn whatever_is_no_success_is_tried_again() {
 
 #[tokio::test]
 async fn nobody_at_the_gateway_holds_nothing_up() {
-    let port = {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let url = format!("http://127.0.0.1:{port}/");
+    // Bound, and never listening: nobody else gets the port meanwhile.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/", nobody.local_addr().unwrap());
     let (log, subscriber) = captured();
     let refused = async {
         let (served, mut alice) = world(vec![Arc::new(HttpGateway::new(&url).unwrap())]).await;
