@@ -7,6 +7,7 @@
 pub mod answer;
 mod brief;
 pub mod calibrate;
+mod causes;
 pub mod ceremony;
 pub mod cli;
 pub mod clock;

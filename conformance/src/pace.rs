@@ -89,6 +89,28 @@ impl Wait {
         let lag = self.lag();
         (lag > self.elapsed() / 4).then_some(lag)
     }
+
+    /// If this process hardly ran during the wait, so that nothing that it saw, and when, proves
+    /// anything: for how long it did not.
+    pub(crate) fn starved(&self) -> Option<Duration> {
+        let lag = self.lag();
+        (lag > self.elapsed() / 2).then_some(lag)
+    }
+
+    /// Such a stall, in words.
+    pub(crate) fn told(&self, stall: Duration) -> String {
+        format!(
+            "this machine kept the suite from running for {:.1} of {:.1} s",
+            stall.as_secs_f64(),
+            self.elapsed().as_secs_f64()
+        )
+    }
+
+    /// Whether this process was kept from running for so much of the wait that another one may go
+    /// better.
+    pub(crate) fn was_disturbed(&self) -> bool {
+        self.lag() > self.elapsed() / 20
+    }
 }
 
 /// For how long this process was kept from running, summed up.
@@ -154,5 +176,28 @@ mod tests {
         assert_eq!(lag.total(), stall);
         lag.tick();
         assert_eq!(lag.total(), stall);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_much_of_a_wait_was_lost_decides_what_it_proves() {
+        let calibration =
+            Calibration { round_trip_us: 100, round_trip_max_us: 100, timer_slack_us: 100 };
+        let pace = Pace::new(&calibration);
+        for (percent, expected) in [
+            (4, [false; 3]),
+            (10, [true, false, false]),
+            (30, [true, true, false]),
+            (60, [true; 3]),
+        ] {
+            let wait = pace.wait();
+            tokio::time::advance(WATCH_INTERVAL + Duration::from_millis(10) * percent).await;
+            pace.lag.tick();
+            for _ in percent..100 {
+                tokio::time::advance(Duration::from_millis(10)).await;
+                pace.lag.tick();
+            }
+            let judged = [wait.was_disturbed(), wait.stalled().is_some(), wait.starved().is_some()];
+            assert_eq!(judged, expected, "{percent} % of {:?}", wait.elapsed());
+        }
     }
 }

@@ -12,12 +12,13 @@ use tokio::time::Instant;
 
 use self::asking::{gone, is_silent, registered};
 use crate::calibrate::{Unfit, calibrate};
+use crate::causes;
 use crate::clock::Clock;
 use crate::connect::Door;
 use crate::families;
 use crate::means::Means;
 use crate::outcome::{Finding, Outcome, Stop, Verdict};
-use crate::pace::Pace;
+use crate::pace::{Pace, Wait};
 use crate::profile::Timers;
 use crate::report::{
     Calibration, Counts, FORMAT, OverallVerdict, Report, RequirementReport, TargetReport,
@@ -32,6 +33,9 @@ const SIDE_BY_SIDE: usize = 24;
 
 /// How often a check that could reach no verdict is tried in all.
 const ATTEMPTS: u32 = 3;
+
+/// The same where this machine is busy: it may not be so in a while.
+const ATTEMPTS_WHILE_BUSY: u32 = 8;
 
 /// How long after an attempt without a verdict the next one begins: a target that is being
 /// restarted needs it.
@@ -340,16 +344,20 @@ async fn examine(
     let (trial, verdict) = loop {
         let trial = Trial::new(ground, requirement.id, attempt);
         attempt += 1;
+        let wait = ground.pace.wait();
         let ended = tokio::time::timeout(limit, check(trial.clone())).await;
+        let ended = ended.map(|verdict| believed(verdict, &trial, &wait));
+        let attempts = if wait.was_disturbed() { ATTEMPTS_WHILE_BUSY } else { ATTEMPTS };
+        let mut is_last = attempt >= attempts;
         if requirement.alone
             && let Some(power) = &ground.means.power
             && power.comes_back().await.is_err()
         {
             // The run tells why, and ends here.
-            attempt = ATTEMPTS;
+            is_last = true;
         }
         match ended {
-            Ok(Err(Stop::Inconclusive(_))) if attempt < ATTEMPTS => {
+            Ok(Err(Stop::Inconclusive(_))) if !is_last => {
                 tokio::time::sleep(BETWEEN_ATTEMPTS).await;
             }
             Ok(verdict) => break (trial, verdict),
@@ -373,6 +381,23 @@ async fn examine(
         report.replay = Some(replay);
     }
     report
+}
+
+/// The verdict, unless this process was kept from running for so long meanwhile that what it saw, and
+/// when, proves nothing.
+fn believed(verdict: Verdict, trial: &Trial, wait: &Wait) -> Verdict {
+    let against = match &verdict {
+        Err(Stop::Broken(finding)) => Some(finding.clone()),
+        Ok(()) => trial.warnings().into_iter().next(),
+        Err(_) => None,
+    };
+    match (against, wait.starved()) {
+        (Some(finding), Some(stall)) => {
+            let why = format!("{}: it does not count that {}", wait.told(stall), finding.seen);
+            Err(Stop::Inconclusive(why))
+        }
+        _ => verdict,
+    }
 }
 
 /// How long a check may take: one that waits for long timers takes several times as long as these.
@@ -403,7 +428,10 @@ fn summed_up(
         Err(Stop::NotChecked(why)) => return blank(requirement, Outcome::NotChecked, why),
     };
     let detail = format!("{}; accepted: {}", finding.seen, finding.accepted);
-    RequirementReport { finding: Some(finding), ..blank(requirement, outcome, detail) }
+    let likely_causes =
+        causes::likely(requirement.id, &finding).into_iter().map(|it| it.story().into()).collect();
+    let blank = blank(requirement, outcome, detail);
+    RequirementReport { finding: Some(finding), likely_causes, ..blank }
 }
 
 /// Several warnings as one finding.
@@ -435,6 +463,7 @@ fn blank(requirement: &Requirement, outcome: Outcome, detail: String) -> Require
         says: requirement.says.into(),
         duration_ms: 0,
         finding: None,
+        likely_causes: Vec::new(),
         timeline: Vec::new(),
         timeline_cut: 0,
         replay: None,

@@ -9,6 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
+
 use crate::families;
 use crate::means::Means;
 use crate::notices::Notices;
@@ -93,6 +96,22 @@ pub fn try_variants(variants: &[Variant], selection: &Selection) -> VariantTrial
         !matches!(it.outcome, Outcome::Passed | Outcome::NotApplicable) && !legal_warning(it)
     });
     VariantTrial { variants: variants.to_vec(), alarms: alarms.collect() }
+}
+
+/// So many random combinations of two and of three variants in turn; the same ones for the same seed.
+pub fn some_together(many: usize, seed: u64) -> Vec<Vec<Variant>> {
+    let mut random = ChaCha20Rng::seed_from_u64(seed);
+    let mut of = |size: usize| {
+        let mut variants: Vec<Variant> = Vec::new();
+        while variants.len() < size {
+            let next = Variant::ALL[random.next_u32() as usize % Variant::ALL.len()];
+            if !variants.contains(&next) {
+                variants.push(next);
+            }
+        }
+        variants
+    };
+    (0..many).map(|number| of(2 + number % 2)).collect()
 }
 
 /// The selection in parts: what runs side by side, and each family of which something runs alone.

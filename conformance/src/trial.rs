@@ -444,11 +444,7 @@ impl Trial {
     /// Why the target cannot be blamed for what was not seen within a wait, if it cannot.
     pub(crate) async fn excuse(&self, wait: &Wait) -> Option<String> {
         if let Some(stall) = wait.stalled() {
-            return Some(format!(
-                "this machine kept the suite from running for {:.1} s of a wait of {:.1} s",
-                stall.as_secs_f64(),
-                wait.elapsed().as_secs_f64()
-            ));
+            return Some(wait.told(stall));
         }
         let mut client = MessageRouterClient::new(self.0.ground.door.connect());
         let request =

@@ -3,6 +3,7 @@
 mod watch;
 
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstream::{eprint, eprintln, println};
@@ -12,11 +13,12 @@ use owo_colors::OwoColorize as _;
 use self::watch::Watch;
 use super::Failure;
 use super::list::textwrap;
+use crate::causes;
 use crate::families::{self, FAMILIES};
 use crate::select::Selection;
 use crate::selftest::{
-    FaultTrial, VariantTrial, faults_with_a_check, on_all_cores, try_fault, try_variants,
-    without_a_fault,
+    FaultTrial, VariantTrial, faults_with_a_check, on_all_cores, some_together, try_fault,
+    try_variants, without_a_fault,
 };
 use crate::specimen::{Fault, Variant};
 
@@ -32,16 +34,33 @@ not known.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Selftest {
-    /// Only these faults or variants, by name. May be repeated.
+    /// Only these faults or variants, by name; variants joined by + are tried together. May be
+    /// repeated.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
     /// Only the checks of these requirements, such as 'ORD-*', with their faults; variants have to
     /// pass only them. May be repeated.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     check: Vec<String>,
+    /// Try so many random pairs and triples of variants as well, half of them each.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        conflicts_with = "only"
+    )]
+    together: usize,
+    /// What the random choices of --together derive from.
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "together")]
+    seed: u64,
     /// Run the whole suite on each fault, and show which other checks find it too.
     #[arg(long)]
     matrix: bool,
+    /// Write what the checks said of each fault, and try no variants: reports name likely causes by
+    /// it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "check", "together"])]
+    write_symptoms: Option<PathBuf>,
     /// Print only what is wrong, and the sum.
     #[arg(long, short)]
     quiet: bool,
@@ -60,6 +79,9 @@ impl Selftest {
             (found, self.variants(&variants, &selection, watch, &mut times))
         });
         found.sort_by_key(|it| Fault::ALL.iter().position(|fault| *fault == it.fault));
+        if let Some(file) = &self.write_symptoms {
+            write_symptoms(&found, file)?;
+        }
         let survivors = found.iter().filter(|it| it.survives().is_some()).count();
         let whole = self.only.is_empty() && selection.is_everything();
         let untested = if whole { without_a_fault() } else { Vec::new() };
@@ -94,10 +116,14 @@ impl Selftest {
         Ok(u8::from(!good))
     }
 
-    /// The faults, and the combinations of variants: the right specimen, and each one alone.
+    /// The faults, and the combinations of variants: the right specimen, each one alone, and what
+    /// is to be tried together.
     fn chosen(&self, selection: &Selection) -> Result<(Vec<Fault>, Vec<Vec<Variant>>), Failure> {
+        let mut named = Vec::new();
         for name in &self.only {
-            let is_variant = Variant::ALL.iter().any(|it| it.name() == name);
+            let variants = combination(name);
+            let is_variant = variants.is_some();
+            named.extend(variants);
             match Fault::ALL.iter().find(|it| it.name() == name) {
                 Some(fault) if faults_with_a_check().all(|it| it != *fault) => {
                     return Err(Failure::usage(format!(
@@ -119,9 +145,16 @@ impl Selftest {
             |it: &Fault| families::find(it.kills()).is_some_and(|it| selection.contains(it));
         let faults = faults_with_a_check().filter(|it| wanted(it.name()) && is_checked(it));
         let faults = faults.collect();
-        let right = self.only.is_empty().then(Vec::new);
-        let each = Variant::ALL.iter().filter(|it| wanted(it.name())).map(|it| vec![*it]);
-        Ok((faults, right.into_iter().chain(each).collect()))
+        let variants = match self.only.is_empty() {
+            true if self.write_symptoms.is_some() => Vec::new(),
+            true => {
+                let each = Variant::ALL.iter().map(|it| vec![*it]);
+                let right = std::iter::once(Vec::new());
+                right.chain(each).chain(some_together(self.together, self.seed)).collect()
+            }
+            false => named,
+        };
+        Ok((faults, variants))
     }
 
     fn faults(&self, faults: &[Fault], watch: &Watch, times: &mut Vec<Took>) -> Vec<FaultTrial> {
@@ -189,9 +222,21 @@ fn print_slowest(mut times: Vec<Took>, many: usize) {
     }
 }
 
+/// What `--only` calls it.
 fn name_of(variants: &[Variant]) -> String {
     let names: Vec<_> = variants.iter().map(|it| it.name()).collect();
-    if names.is_empty() { "the right specimen".into() } else { names.join(" + ") }
+    if names.is_empty() { "the right specimen".into() } else { names.join("+") }
+}
+
+/// The variants of this name, joined by `+`, if they are some.
+fn combination(name: &str) -> Option<Vec<Variant>> {
+    name.split('+').map(|name| name.trim().parse().ok()).collect()
+}
+
+fn write_symptoms(found: &[FaultTrial], file: &Path) -> Result<(), Failure> {
+    let said = found.iter().filter_map(|it| Some((it.fault, it.killer.finding.as_ref()?)));
+    std::fs::write(file, causes::symptoms(said))
+        .map_err(|error| Failure::usage(format!("cannot write to {}: {error}", file.display())))
 }
 
 /// A line a fault, by the requirement that it breaks.

@@ -110,6 +110,9 @@ fn evidence(requirement: &RequirementReport) -> String {
         Some(finding) => {
             line(format_args!("seen: {}", finding.seen));
             line(format_args!("accepted: {}", finding.accepted));
+            for cause in &requirement.likely_causes {
+                line(format_args!("likely cause: {cause}"));
+            }
         }
         None => line(format_args!("{}", requirement.detail)),
     }

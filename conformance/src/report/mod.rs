@@ -213,6 +213,10 @@ pub struct RequirementReport {
     /// For what failed or warned: seen against accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
+    /// For what failed or warned: bugs that look like it, the likeliest first. A hint, and no part of
+    /// the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub likely_causes: Vec<String>,
     /// For what failed, warned or was inconclusive: what was called, in the order of beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<TimelineEntry>,

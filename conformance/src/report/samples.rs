@@ -251,6 +251,10 @@ pub(super) fn ord_1() -> RequirementReport {
             duration_ms: 412,
             timeline,
             timeline_cut: 3,
+            likely_causes: vec![
+                "Each message is handed out by a task of its own.".into(),
+                "A message `fetched` again goes to the *end* of the queue.".into(),
+            ],
             ..passed(
                 "ORD-1",
                 "Per sender: two messages of one sender to one recipient in one session, the \
@@ -309,7 +313,7 @@ fn reg_6() -> RequirementReport {
 fn hb_5() -> RequirementReport {
     RequirementReport {
         outcome: Outcome::Inconclusive,
-        detail: "this machine kept the suite from running for 2.1 s of a wait of 4.0 s".into(),
+        detail: "this machine kept the suite from running for 2.1 of 4.0 s".into(),
         timeline: vec![TimelineEntry {
             at_us: 731,
             until_us: None,
@@ -348,6 +352,7 @@ fn passed(id: &str, says: &str) -> RequirementReport {
         says: says.into(),
         duration_ms: 214,
         finding: None,
+        likely_causes: Vec::new(),
         timeline: Vec::new(),
         timeline_cut: 0,
         replay: None,

@@ -262,6 +262,9 @@ fn finding(page: &mut Page<'_, impl io::Write>, requirement: &RequirementReport)
         Some(finding) => {
             page.field("seen", &finding.seen)?;
             page.field("accepted", &finding.accepted)?;
+            for cause in &requirement.likely_causes {
+                page.field("looks like", cause)?;
+            }
         }
         None => page.field("because", &story.detail())?,
     }

@@ -32,14 +32,16 @@ pub(super) async fn statuses_are_private(trial: Trial) -> Verdict {
     for when in ["before it was delivered", "when it was delivered", "when it was acknowledged"] {
         for ((sent, recipients), sender) in sent.iter().zip(senders) {
             for caller in [alice, bob, carol, &outsider, &stranger, &coordinator] {
-                let answer = caller.status_of(&session.id, &sent.id).await;
                 let told = format!("{} asked for it {when}", caller.id);
                 let may = caller.id == sender.id
                     || caller.id == coordinator.id
                     || recipients.iter().any(|it| it.id == caller.id);
                 let verdict = match may {
-                    true => answer.accepted().map(drop),
-                    false => answer.rejected(&[Code::PermissionDenied, Code::NotFound]),
+                    true => caller.status(sent).await.map(drop),
+                    false => {
+                        let answer = caller.status_of(&session.id, &sent.id).await;
+                        answer.rejected(&[Code::PermissionDenied, Code::NotFound])
+                    }
                 };
                 verdict.map_err(|stop| stop.told(&told))?;
             }

@@ -206,7 +206,7 @@ pub(super) async fn unknown_messages_are_rejected(trial: Trial) -> Verdict {
 /// Asks, and holds the answer against what was asked.
 async fn repeats(asking: &Party, sent: &Sent) -> Verdict {
     let session_id = &sent.request.session_id;
-    let answer = asking.status_of(session_id, &sent.id).await.accepted()?;
+    let answer = asking.status(sent).await?;
     if answer.message_id == sent.id && answer.session_id == *session_id {
         return Ok(());
     }

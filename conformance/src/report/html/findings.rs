@@ -62,6 +62,12 @@ fn finding(requirement: &RequirementReport, is_open: bool) -> Markup {
                 } @else {
                     p.detail { (sentence(&story.detail())) }
                 }
+                @if !requirement.likely_causes.is_empty() {
+                    h4 { "Likely causes" }
+                    ul.causes {
+                        @for cause in &requirement.likely_causes { li { (sentence(cause)) } }
+                    }
+                }
                 @if let Some(replay) = &requirement.replay {
                     h4 { "Replay" }
                     pre.command tabindex="0" { code { (text(replay)) } }
