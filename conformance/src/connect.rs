@@ -1,5 +1,7 @@
 //! Connections to a target: over TCP, over TLS, or in memory to a service in this process.
 
+mod latency;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -43,6 +45,8 @@ pub struct Door {
     kind: Kind,
     /// What whoever walks it shows of itself.
     shows: Shown,
+    /// How long what is sent may be under way, each way, beyond what it takes anyway.
+    latency: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -75,9 +79,19 @@ impl Drop for Served {
 }
 
 impl Door {
+    fn new(kind: Kind, shows: Shown) -> Self {
+        Self { kind, shows, latency: Duration::ZERO }
+    }
+
+    /// The same door at the end of a long way: everything that is sent on its connections arrives up
+    /// to so much later, and so does what comes back.
+    pub fn far_away(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
     /// To a server at an address `http://host:port`.
     pub fn tcp(address: Uri) -> Self {
-        Self { kind: Kind::Tcp(address), shows: Shown::Plaintext }
+        Self::new(Kind::Tcp(address), Shown::Plaintext)
     }
 
     /// To a server at an address `https://host:port`, as the coordinator.
@@ -87,7 +101,7 @@ impl Door {
     pub fn tls(address: Uri, identities: Identities) -> Result<Self, NoIdentity> {
         let coordinator = identities.coordinator().to_owned();
         let kind = Kind::Tls { uri: address, identities, config: None };
-        Self { kind, shows: Shown::Nothing }.named(&coordinator)
+        Self::new(kind, Shown::Nothing).named(&coordinator)
     }
 
     /// To a gRPC service in this process, served over pipes in memory. The server ends with the
@@ -116,7 +130,7 @@ impl Door {
             false => Shown::Plaintext,
         };
         let memory = InMemory { served: Mutex::default(), asks };
-        Self { kind: Kind::Memory(Arc::new(memory)), shows }
+        Self::new(Kind::Memory(Arc::new(memory)), shows)
     }
 
     /// Serves this from now on, where nothing is served. Must be called within a tokio runtime.
@@ -191,7 +205,7 @@ impl Door {
                 _ => Some(identities.config(&shows)?),
             };
         }
-        Ok(Self { kind, shows })
+        Ok(Self { kind, shows, latency: self.latency })
     }
 
     /// Whether only certain names have certificates.
@@ -286,7 +300,13 @@ impl Door {
                 Pipe::Memory(ours)
             }
         };
-        Ok(Link::new(pipe, &cut, self.shows.clone()))
+        if self.latency.is_zero() {
+            return Ok(Link::new(pipe, &cut, self.shows.clone()));
+        }
+        // Broken at both ends: nobody hears of it through what is still under way.
+        let far = Link::new(pipe, &cut, self.shows.clone());
+        let near = latency::lengthened(far, self.latency, MEMORY_PIPE_BYTES);
+        Ok(Link::new(Pipe::Memory(near), &cut, self.shows.clone()))
     }
 }
 

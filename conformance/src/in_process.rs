@@ -178,6 +178,14 @@ impl InProcess {
         self
     }
 
+    /// How much later at most what is sent to the router arrives, and what comes back; by default at
+    /// once.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.options.latency = latency;
+        self
+    }
+
     /// Judges it. Must be called within a tokio runtime with time enabled.
     ///
     /// A router that does not answer at all has the verdict [`OverallVerdict::Unreachable`]. Where

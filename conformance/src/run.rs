@@ -75,6 +75,11 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// The same at the end of a long way: see [`Door::far_away`].
+    pub(crate) fn far_away(&self, latency: Duration) -> Self {
+        Self { door: self.door.clone().far_away(latency), ..self.clone() }
+    }
+
     fn claims(&self, capability: Capability) -> bool {
         capability == Capability::Core || self.capabilities.contains(&capability)
     }
@@ -95,6 +100,9 @@ pub struct Options {
     pub selection: Selection,
     /// The longest of the target's timers that is waited for.
     pub timer_limit: Duration,
+    /// How much later what is sent to the target arrives at most, each time another time, and what
+    /// comes back; zero for what the network takes anyway.
+    pub latency: Duration,
     /// Whether the run ends at the first MUST that is broken.
     pub fail_fast: bool,
     /// The requirements that are known to be broken: the run goes on after them.
@@ -112,6 +120,7 @@ impl Default for Options {
             seed: 0,
             selection: Selection::default(),
             timer_limit: Duration::from_secs(60),
+            latency: Duration::ZERO,
             fail_fast: false,
             known: BTreeSet::new(),
             replay: "mpc-conformance run".into(),
@@ -152,6 +161,7 @@ pub async fn run(
     options: &Options,
     mut tell: impl FnMut(Progress<'_>),
 ) -> Result<Report, Unfit> {
+    let subject = &subject.far_away(options.latency);
     let clock = Clock::showing(options.begins_at.unwrap_or_else(SystemTime::now));
     let began = Instant::now();
     let started_at_ms = clock.now_ms();

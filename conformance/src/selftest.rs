@@ -64,6 +64,8 @@ pub struct VariantTrial {
     pub variants: Vec<Variant>,
     /// The requirements that ended otherwise than they should.
     pub alarms: Vec<RequirementReport>,
+    /// Those without a verdict, where that is no alarm: things took their time.
+    pub undecided: Vec<RequirementReport>,
 }
 
 /// Plants one fault and runs the check that must find it, or the whole suite.
@@ -83,19 +85,28 @@ pub fn try_fault(fault: Fault, whole: bool) -> FaultTrial {
 
 /// Runs what is selected, of what the specimen claims, on a legal variant of it. Each family whose
 /// checks run alone has a specimen of its own: one that restarts reads all of its log.
-pub fn try_variants(variants: &[Variant], selection: &Selection) -> VariantTrial {
+///
+/// What is sent takes up to `latency` to arrive, each way.
+pub fn try_variants(
+    variants: &[Variant],
+    selection: &Selection,
+    latency: Duration,
+) -> VariantTrial {
     let legal_warning = |it: &RequirementReport| {
         it.outcome == Outcome::Warned
             && variants.iter().any(|variant| variant.warns().contains(&it.id.as_str()))
     };
     let reports = parts(selection).into_iter().map(|part| {
         let twist: Twist = variants.iter().copied().collect();
-        judge(twist, part)
+        judge_with(twist, Options { selection: part, latency, ..Options::default() })
     });
     let alarms = reports.flat_map(|it| it.requirements).filter(|it| {
         !matches!(it.outcome, Outcome::Passed | Outcome::NotApplicable) && !legal_warning(it)
     });
-    VariantTrial { variants: variants.to_vec(), alarms: alarms.collect() }
+    let is_undecided =
+        |it: &RequirementReport| it.outcome == Outcome::Inconclusive && !latency.is_zero();
+    let (undecided, alarms) = alarms.partition(is_undecided);
+    VariantTrial { variants: variants.to_vec(), alarms, undecided }
 }
 
 /// So many random combinations of two and of three variants in turn; the same ones for the same seed.

@@ -87,6 +87,9 @@ const DEMO_FOLDER: &str = "mpc-report";
 /// The longest of the target's timers that is waited for if nothing else is said. Seconds.
 const TIMER_LIMIT: u64 = 60;
 
+/// The longest delay that can be asked for: more is no slow network, but a broken one. Milliseconds.
+const LATENCY_MAX: u64 = 10_000;
+
 /// What to judge, and how.
 #[derive(Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -121,6 +124,11 @@ pub(super) struct Run {
     /// longer are reported as not checked.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMER_LIMIT)]
     timer_limit: u64,
+    /// Delay all that is sent to the target and comes back by up to so many milliseconds, each time
+    /// anew, as a long way does: a router that is far away is not wrong.
+    #[arg(long, value_name = "MS", default_value_t = 0, hide_default_value = true,
+          value_parser = clap::value_parser!(u64).range(..=LATENCY_MAX))]
+    latency: u64,
     /// End the run at the first MUST that is broken, and not known to be: the rest is reported as
     /// not checked, and no further run begins.
     #[arg(long)]
@@ -174,6 +182,7 @@ impl Run {
             seed: self.seed.unwrap_or_else(a_new_seed),
             selection,
             timer_limit: Duration::from_secs(self.timer_limit),
+            latency: Duration::from_millis(self.latency),
             fail_fast: self.fail_fast,
             known: baseline.iter().flat_map(Baseline::broken).map(Into::into).collect(),
             replay: self.replay(&spec),
@@ -241,6 +250,9 @@ impl Run {
         }
         if self.timer_limit != TIMER_LIMIT {
             words.extend(["--timer-limit".into(), self.timer_limit.to_string()]);
+        }
+        if self.latency > 0 {
+            words.extend(["--latency".into(), self.latency.to_string()]);
         }
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
     }

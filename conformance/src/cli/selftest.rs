@@ -2,6 +2,7 @@
 
 mod watch;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +55,10 @@ pub(super) struct Selftest {
     /// What the random choices of --together derive from.
     #[arg(long, value_name = "SEED", default_value_t = 0, requires = "together")]
     seed: u64,
+    /// Put the variants at the end of a long way, on which all that is sent takes up to so many
+    /// milliseconds each way. Where this takes too long for a verdict, there may be none.
+    #[arg(long, value_name = "MS", default_value_t = 0, hide_default_value = true)]
+    latency: u64,
     /// Run the whole suite on each fault, and show which other checks find it too.
     #[arg(long)]
     matrix: bool,
@@ -100,6 +105,7 @@ impl Selftest {
             println!("{} {id} has a check that no fault tests", "UNTESTED".red().bold());
         }
         print_slowest(times, self.slowest);
+        print_undecided(&alarms);
         let alarming = alarms.iter().filter(|it| !it.alarms.is_empty()).count();
         let sum = format!(
             "{} of {} faults found, {} of {} variants clean",
@@ -179,7 +185,11 @@ impl Selftest {
         let mut count = Count::new("variants", variants.len());
         on_all_cores(
             variants,
-            |variants| watch.trial(name_of(variants), || try_variants(variants, selection)),
+            |variants| {
+                watch.trial(name_of(variants), || {
+                    try_variants(variants, selection, Duration::from_millis(self.latency))
+                })
+            },
             |trial, took| {
                 count.one_more();
                 times.push((took, name_of(&trial.variants)));
@@ -269,6 +279,17 @@ fn print_survivor(trial: &FaultTrial, why: &str) {
         trial.killer.id
     );
     println!("    {}", textwrap(trial.fault.story(), 92).join("\n    "));
+}
+
+/// What had no verdict, by requirement, with how often and one of the reasons.
+fn print_undecided(trials: &[VariantTrial]) {
+    let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for report in trials.iter().flat_map(|it| &it.undecided) {
+        reasons.entry(&report.id).or_insert((0, &report.detail)).0 += 1;
+    }
+    for (id, (times, why)) in reasons {
+        println!("{} {id}, {times} times: {why}", "NO VERDICT".yellow());
+    }
 }
 
 fn print_alarms(trial: &VariantTrial) {

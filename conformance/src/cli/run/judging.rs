@@ -117,7 +117,7 @@ impl Run {
         let is_there = obituary.is_none() && report.verdict != OverallVerdict::Unreachable;
         if is_there && !options.end_with_any(&report) && self.with_ceremony(&options.selection) {
             let tell = |phase: &str| self.tell_phase(phase);
-            ceremony::add(&mut report, &target.subject, tell).await;
+            ceremony::add(&mut report, &target.subject.far_away(options.latency), tell).await;
             obituary = target.obituary().await;
         }
         if let Some(obituary) = obituary {

@@ -18,6 +18,7 @@ pub(super) async fn no_identifier_is_given_twice(trial: Trial) -> Verdict {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let downs = [Down::Stopped, Down::Killed, Down::Killed, Down::Stopped];
     for (round, count) in MESSAGES.into_iter().enumerate() {
+        let keeping = trial.keeping();
         let sent = route(&alice, &bob, &session, count, round).await?;
         for sent in &sent {
             if let Some(before) = known.insert(sent.id.clone(), round) {
@@ -33,7 +34,8 @@ pub(super) async fn no_identifier_is_given_twice(trial: Trial) -> Verdict {
         let ended = if round % 2 == 0 { sent.len() } else { sent.len() / 2 };
         each(sent.into_iter().take(ended), |sent| {
             let bob = bob.clone();
-            async move { bob.acknowledge(sent.acknowledgement(&bob, true)).await.prepared() }
+            let request = sent.acknowledgement(&bob, true);
+            async move { keeping.prepared(bob.acknowledge(request).await) }
         })
         .await?;
         let Some(down) = downs.get(round) else { break };

@@ -205,7 +205,7 @@ async fn reaches(
             let seen = format!("a poll of {} lacks {} {when}", party.id, sent.id);
             return keeping.judged(Err(Stop::broken(seen, "a broadcast reaches the members")));
         }
-        party.acknowledge(sent.acknowledgement(party, true)).await.prepared()?;
+        keeping.prepared(party.acknowledge(sent.acknowledgement(party, true)).await)?;
     }
     Ok(())
 }

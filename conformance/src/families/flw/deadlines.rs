@@ -45,7 +45,7 @@ async fn all_or_none(
     recipients: &[Party],
     session: &Session,
 ) -> Verdict {
-    let usual = usually_takes(sender, recipients, session).await?;
+    let usual = usually_takes(trial, sender, recipients, session).await?;
     let scale = usual.as_secs_f64().max(QUICK.as_secs_f64()) / QUICK.as_secs_f64();
     let keeping = trial.keeping();
     let accepted = each(0..BROADCASTS, |number| {
@@ -91,18 +91,19 @@ async fn all_or_none(
 
 /// How long a broadcast takes without a deadline: half of them at most.
 async fn usually_takes(
+    trial: &Trial,
     sender: &Party,
     recipients: &[Party],
     session: &Session,
 ) -> Result<Duration, Stop> {
     let mut times = Vec::new();
     for _ in 0..TIMED {
-        let began = Instant::now();
+        let (keeping, began) = (trial.keeping_streamed(), Instant::now());
         let sent = sender.has_sent(session, &[], "in its own time").await?;
         times.push(began.elapsed());
         each(recipients, |party| {
             let (party, request) = (party.clone(), sent.acknowledgement(party, true));
-            async move { party.acknowledge(request).await.prepared() }
+            async move { keeping.prepared(party.acknowledge(request).await) }
         })
         .await?;
     }

@@ -247,7 +247,7 @@ async fn reads(
             came.push(item.content);
         }
     }
-    let acknowledged = acknowledges(party, &came).await;
+    let acknowledged = acknowledges(party, &came, *keeping).await;
     // By the end of that time the target may have given up on what it has sent so often.
     if keeping.lasts().is_ok() {
         acknowledged?;
@@ -274,12 +274,12 @@ async fn fetches(
                 format!("a poll answers with {} after its acknowledgement", again.message_id);
             return Err(Stop::broken(seen, "what was acknowledged is gone"));
         }
-        keeping.judged(acknowledges(party, &polled).await)?;
+        acknowledges(party, &polled, *keeping).await?;
         fetched.extend(polled);
     }
 }
 
-async fn acknowledges(party: &Party, messages: &[MpcMessage]) -> Verdict {
+async fn acknowledges(party: &Party, messages: &[MpcMessage], keeping: Keeping) -> Verdict {
     each(messages, |message| {
         let request = mpc_router_proto::v1::AcknowledgeMessageRequest {
             message_id: message.message_id.clone(),
@@ -289,7 +289,7 @@ async fn acknowledges(party: &Party, messages: &[MpcMessage]) -> Verdict {
             error_message: String::new(),
         };
         let party = party.clone();
-        async move { party.acknowledge(request).await.prepared() }
+        async move { keeping.prepared(party.acknowledge(request).await) }
     })
     .await
     .map(drop)
