@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::outcome::Stop;
+use crate::party::Sent;
 use crate::trial::Trial;
 
 /// The time in which the target must keep what was routed after its beginning.
@@ -30,6 +31,12 @@ impl Trial {
     pub(crate) fn keeping_streamed(&self) -> Keeping {
         let kept = self.keeping();
         Keeping { time: kept.time.min(self.timers().all_attempts() / 4 * 3), ..kept }
+    }
+
+    /// The time for a message that was routed before, and that no open stream carries.
+    pub(crate) fn keeping_of(&self, sent: &Sent) -> Keeping {
+        let kept = self.keeping();
+        Keeping { began: self.remembering().began(&sent.id).unwrap_or(kept.began), ..kept }
     }
 }
 

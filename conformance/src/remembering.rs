@@ -41,6 +41,11 @@ impl Remembering {
         self.messages().entry(message_id.to_owned()).or_insert(message);
     }
 
+    /// When the call began that routed it, if it was accepted here.
+    pub(crate) fn began(&self, message_id: &str) -> Option<Instant> {
+        self.messages().get(message_id).map(|it| it.began)
+    }
+
     /// Somebody calls to end a delivery of the message.
     pub(crate) fn may_end(&self, message_id: &str) {
         if let Some(message) = self.messages().get_mut(message_id) {

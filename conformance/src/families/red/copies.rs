@@ -27,7 +27,7 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Opens a stream. What it brings must not have been routed long before.
+    /// Opens a stream.
     pub(super) fn of(trial: &Trial, party: &Party, session: &Session) -> Self {
         let (opened, keeping) = (Instant::now(), trial.keeping());
         let feed = party.subscribe(session);
@@ -67,7 +67,9 @@ impl Copies {
         times: usize,
     ) -> Verdict {
         // Where it has expired by now, nobody need send it again.
-        let still_kept = self.keeping.lasts();
+        let of_each = |it: &Sent| trial.keeping_of(it).lasts();
+        let of_all = sent.clone().into_iter().try_for_each(of_each);
+        let still_kept = self.keeping.lasts().and(of_all);
         let wait = trial.pace().wait();
         let ack_timeout = trial.timers().ack_timeout();
         let deadline =
