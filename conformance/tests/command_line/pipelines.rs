@@ -45,7 +45,7 @@ async fn github_gets_annotations_and_a_summary_more() {
     assert!(muted.iter().any(|it| it.starts_with("NOT CONFORMANT: ")), "{ended:?}");
 
     let summary = std::fs::read_to_string(bench.file("summary.md")).unwrap();
-    assert!(summary.starts_with("another step's\n## ✗ MessageRouter conformance of "), "{summary}");
+    assert!(summary.starts_with("another step's\n## ✗ MessageRouter conformance: "), "{summary}");
     for part in ["| ✗ **RTE-9** MUST broken<br>", "--only RTE-9 --seed 7", "- seed 7, "] {
         assert!(summary.contains(part), "{part} in {summary}");
     }
