@@ -59,7 +59,7 @@ enum Command {
     List(list::List),
     /// Explain one requirement: what it says, and how it is checked.
     Explain(explain::Explain),
-    /// Compare reports.
+    /// Compare reports, or say what they are like.
     Report(report::Report),
     /// Test the suite itself: plant faults into a right router, and find each of them.
     Selftest(selftest::Selftest),
@@ -80,10 +80,6 @@ struct Failure {
 impl Failure {
     fn usage(error: impl ToString) -> Self {
         Self { exit_code: USAGE, message: error.to_string() }
-    }
-
-    fn unreachable(error: impl ToString) -> Self {
-        Self { exit_code: UNREACHABLE, message: error.to_string() }
     }
 }
 

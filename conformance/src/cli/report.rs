@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anstream::println;
+use anstream::{print, println};
 use clap::{Args, Subcommand};
 
 use super::Failure;
 use crate::report::diff::Diff;
 use crate::report::json;
+use crate::report::schema::SCHEMA;
 
 const AFTER_HELP: &str = "\
 What counts as a regression: a MUST that is broken in NEW and was not in OLD, or that OLD does not
@@ -21,6 +22,12 @@ more).
 
 Exit codes: 0 no regression; 1 a regression; 5 a report cannot be read.";
 
+const SCHEMA_AFTER_HELP: &str = "\
+A report's `format` grows when a field changes its meaning or goes. Within one format only fields
+and capabilities are added: read what you know, and leave the rest.
+
+Exit codes: 0 always.";
+
 /// What to do with reports.
 #[derive(Debug, Args)]
 pub(super) struct Report {
@@ -32,6 +39,9 @@ pub(super) struct Report {
 enum Command {
     /// Say what changed between two JSON reports.
     Diff(DiffArguments),
+    /// Print the JSON Schema of JSON reports (draft 2020-12).
+    #[command(after_help = SCHEMA_AFTER_HELP)]
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -48,7 +58,13 @@ struct DiffArguments {
 
 impl Report {
     pub(super) fn execute(self) -> Result<u8, Failure> {
-        let Command::Diff(DiffArguments { old, new, json: as_json }) = self.command;
+        let DiffArguments { old, new, json: as_json } = match self.command {
+            Command::Diff(arguments) => arguments,
+            Command::Schema => {
+                print!("{SCHEMA}");
+                return Ok(0);
+            }
+        };
         let old = json::read(&old).map_err(Failure::usage)?;
         let new = json::read(&new).map_err(Failure::usage)?;
         let diff = Diff::between(&old, &new);

@@ -1,5 +1,6 @@
 //! `mpc-conformance run`.
 
+mod github;
 mod judging;
 
 use std::path::{Path, PathBuf};
@@ -10,11 +11,11 @@ use clap::Args;
 
 use self::judging::{Judged, worst};
 use super::list::Filter;
-use super::{Failure, INTERRUPTED, USAGE, block_on, complain};
+use super::{Failure, INTERRUPTED, UNREACHABLE, USAGE, block_on, complain};
 use crate::families;
 use crate::profile::Profile;
 use crate::report::baseline::Baseline;
-use crate::report::{Form, OverallVerdict, Report, terminal};
+use crate::report::{Form, OverallVerdict, Report, append, outputs, terminal};
 use crate::run::Options;
 use crate::target::Spec;
 
@@ -109,6 +110,19 @@ pub(super) struct Run {
     /// Write the report as one HTML page.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the verdict as a badge, an SVG to show on a page.
+    #[arg(long, value_name = "FILE")]
+    badge: Option<PathBuf>,
+    /// Add what the run comes to at the end of this file, for the next step of a pipeline: a line
+    /// of key=value each for verdict, passed, failed, warned, inconclusive, not_checked,
+    /// not_applicable, and for each of json, junit, html and badge that was written.
+    #[arg(long, value_name = "FILE")]
+    outputs: Option<PathBuf>,
+    /// Tell GitHub Actions: print annotations, and add a summary at the end of the file that
+    /// GITHUB_STEP_SUMMARY names, if it names one. Nothing that the target says is taken for a
+    /// command.
+    #[arg(long)]
+    github: bool,
     /// Hold the run against what this file knows not to hold: only what is worse counts.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -144,7 +158,7 @@ pub(super) struct Run {
     /// Show every requirement, not only what is wrong.
     #[arg(long, short)]
     verbose: bool,
-    /// Print nothing but errors: the exit code and the reports tell.
+    /// Print nothing but errors (and annotations): the exit code and the reports tell.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
 }
@@ -157,6 +171,7 @@ impl Run {
             json: file("report.json"),
             junit: file("junit.xml"),
             html: file("report.html"),
+            badge: file("badge.svg"),
             timer_limit: TIMER_LIMIT,
             repeat: 1,
             ..Self::default()
@@ -164,6 +179,26 @@ impl Run {
     }
 
     pub(super) fn execute(self) -> Result<u8, Failure> {
+        let muted = self.github.then(github::Muted::begin);
+        let ended = self.judge_and_report();
+        // Before the annotations: it has the target's words in it.
+        let lost = ended.as_ref().ok().and_then(Option::as_ref).and_then(|it| it.lost.as_ref());
+        if let Some(message) = lost.or_else(|| ended.as_ref().err().map(|it| &it.message)) {
+            complain(message);
+        }
+        drop(muted);
+        if self.github {
+            github::annotate(&ended);
+        }
+        Ok(match ended {
+            Ok(Some(done)) => done.exit_code,
+            Ok(None) => INTERRUPTED,
+            Err(failure) => failure.exit_code,
+        })
+    }
+
+    /// `None` if it was interrupted.
+    fn judge_and_report(&self) -> Result<Option<Done>, Failure> {
         let selection = self.filter.selection()?;
         let (spec, profile) = self.subject()?;
         let applies = |it: &_| selection.contains(it) && profile.target.claims(it.capability);
@@ -175,9 +210,12 @@ impl Run {
         }
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose();
         let baseline = baseline.map_err(Failure::usage)?;
-        for path in self.files().map(|(_, path)| path).chain(&self.write_baseline) {
+        let files = self.files().map(|(_, path)| path);
+        let summary = self.github.then(github::summary_file).flatten();
+        for path in files.chain(&self.write_baseline).chain(&self.outputs).chain(&summary) {
             writable(path)?;
         }
+        self.has_its_line()?;
         let options = Options {
             seed: self.seed.unwrap_or_else(a_new_seed),
             selection,
@@ -189,7 +227,7 @@ impl Run {
             begins_at: None,
         };
         let judged = block_on(self.judge(&spec, &profile, &options))?;
-        let Some(judged) = judged.transpose()? else { return Ok(INTERRUPTED) };
+        let Some(judged) = judged.transpose()? else { return Ok(None) };
         let Judged { reports, lost } = judged;
         let mut report = worst(&reports, self.repeat);
         let mut exit_code = report.verdict.exit_code();
@@ -201,12 +239,14 @@ impl Run {
         }
         let mut failures = self.write(&report, lost.is_some());
         failures.extend(self.write_baseline(&reports).err());
+        failures.extend(summary.and_then(|it| github::summarise(&report, &it).err()));
         failures.iter().for_each(|it| complain(it));
-        match (lost, exit_code) {
-            (Some(lost), _) => Err(Failure::unreachable(lost)),
-            (None, 0) if !failures.is_empty() => Ok(USAGE),
-            (None, verdict) => Ok(verdict),
+        if lost.is_some() {
+            exit_code = UNREACHABLE;
+        } else if exit_code == 0 && !failures.is_empty() {
+            exit_code = USAGE;
         }
+        Ok(Some(Done { report, lost, exit_code }))
     }
 
     fn write_baseline(&self, reports: &[Report]) -> Result<(), String> {
@@ -258,9 +298,25 @@ impl Run {
     }
 
     fn files(&self) -> impl Iterator<Item = (Form, &PathBuf)> {
-        [(Form::Html, &self.html), (Form::Json, &self.json), (Form::Junit, &self.junit)]
-            .into_iter()
-            .filter_map(|(form, path)| Some((form, path.as_ref()?)))
+        [
+            (Form::Html, &self.html),
+            (Form::Json, &self.json),
+            (Form::Junit, &self.junit),
+            (Form::Badge, &self.badge),
+        ]
+        .into_iter()
+        .filter_map(|(form, path)| Some((form, path.as_ref()?)))
+    }
+
+    /// In a file of outputs, a name has one line.
+    fn has_its_line(&self) -> Result<(), Failure> {
+        let breaks = |path: &Path| path.to_string_lossy().contains(['\n', '\r']);
+        match self.outputs.is_some() && self.files().any(|(_, path)| breaks(path)) {
+            true => Err(Failure::usage(
+                "--outputs cannot name a file whose name has more than one line: choose another",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Writes all reports that can be written, and prints; of a target that was lost, only what it
@@ -273,6 +329,11 @@ impl Run {
                 Ok(()) => files.push((form, path.clone())),
                 Err(error) => failures.push(error.to_string()),
             }
+        }
+        if let Some(path) = &self.outputs
+            && let Err(error) = append(path, &outputs::render(report, &files))
+        {
+            failures.push(format!("cannot write the outputs to {}: {error}", path.display()));
         }
         if self.quiet {
             return failures;
@@ -292,6 +353,15 @@ impl Run {
         }
         failures
     }
+}
+
+/// What came of a command that judged.
+struct Done {
+    /// Of the worst run, held against the baseline if there is one.
+    report: Report,
+    /// Why the target is not there, or not any more, where more is known than the report says.
+    lost: Option<String>,
+    exit_code: u8,
 }
 
 /// Finds out before the run, not after it, that a report could not be written.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Report, html, json, junit};
+use super::{Report, badge, html, json, junit};
 
 /// A form in which a report is written to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Form {
     Junit,
     /// For people.
     Html,
+    /// The verdict alone, as an SVG to show on a page.
+    Badge,
 }
 
 impl Form {
@@ -25,6 +27,7 @@ impl Form {
             Self::Json => "JSON",
             Self::Junit => "JUnit",
             Self::Html => "HTML",
+            Self::Badge => "badge",
         }
     }
 
@@ -34,6 +37,7 @@ impl Form {
             Self::Json => json::render(report),
             Self::Junit => junit::render(report),
             Self::Html => html::render(report),
+            Self::Badge => badge::render(report),
         }
     }
 
@@ -52,6 +56,17 @@ impl Form {
     }
 }
 
+/// Adds lines at the end of a file, made if it is not there. A last line without an end gets
+/// it first.
+///
+/// # Errors
+/// If the file cannot be read or written.
+pub(crate) fn append(path: &Path, lines: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let is_open = fs::read(path)?.last().is_some_and(|it| *it != b'\n');
+    file.write_all(format!("{}{lines}", if is_open { "\n" } else { "" }).as_bytes())
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -60,7 +75,7 @@ impl fmt::Display for Form {
 
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the {form} report to {}: {source}; {}", path.display(), self.advice())]
+#[error("cannot write the {} to {}: {source}; {}", self.what(), path.display(), self.advice())]
 pub struct WriteError {
     form: Form,
     /// What could not be written: the file, or a folder on the way to it.
@@ -69,6 +84,13 @@ pub struct WriteError {
 }
 
 impl WriteError {
+    fn what(&self) -> String {
+        match self.form {
+            Form::Badge => self.form.name().into(),
+            form => format!("{form} report"),
+        }
+    }
+
     fn advice(&self) -> &'static str {
         match self.source.kind() {
             io::ErrorKind::IsADirectory => "name a file, not a folder",
@@ -97,6 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_added_and_nothing_is_lost() {
+        let folder = Folder::new("append");
+        let path = folder.path().join("lines");
+        append(&path, "a=1\n").unwrap();
+        append(&path, "b=2\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a=1\nb=2\n");
+        fs::write(&path, "mine").unwrap();
+        append(&path, "a=1\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine\na=1\n");
+    }
+
+    #[test]
     fn errors_name_the_path_and_what_to_do() {
         let folder = Folder::new("errors");
         let error = Form::Html.write(&samples::failing(), folder.path()).unwrap_err().to_string();
@@ -111,6 +145,8 @@ mod tests {
         assert!(error.contains("cannot write the JUnit report to"), "{error}");
         assert!(error.contains(&file.display().to_string()), "{error}");
         assert!(error.contains("a file stands where a folder is needed"), "{error}");
+        let error = Form::Badge.write(&samples::failing(), folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write the badge to "), "{error}");
         assert_eq!(error.lines().count(), 1);
     }
 }

@@ -16,7 +16,9 @@ use std::path::Path;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::timeline::Story;
-use super::wording::{duration, glyph, outcome_like, short_digest, utc, visible, words};
+use super::wording::{
+    Span, duration, glyph, outcome_like, short_digest, spans, utc, visible, words,
+};
 use super::{Form, Report, RequirementReport, WriteError, summary};
 use crate::outcome::Outcome;
 
@@ -198,31 +200,17 @@ fn reason(requirement: &RequirementReport) -> Markup {
     }
 }
 
-/// A sentence, in which `code` stands between backticks and what is stressed between asterisks, as
-/// in the contract. A sign without its counterpart stands for itself.
+/// A sentence, with the marks of the contract.
 fn sentence(says: &str) -> Markup {
-    let says = text(says);
-    let (code, codes) = split(&says, '`');
     html! {
-        @for (number, part) in code.enumerate() {
-            @if codes && number % 2 == 1 {
-                code { (part) }
-            } @else {
-                @let (stress, stresses) = split(part, '*');
-                @for (number, part) in stress.enumerate() {
-                    @if stresses && number % 2 == 1 { em { (part) } } @else { (part) }
-                }
+        @for span in spans(&text(says)) {
+            @match span {
+                Span::Plain(part) => (part),
+                Span::Code(part) => code { (part) },
+                Span::Stressed(part) => em { (part) },
             }
         }
     }
-}
-
-/// The parts between the signs, and whether every sign has its counterpart. Without that there is
-/// one part, the whole.
-fn split(text: &str, sign: char) -> (std::str::SplitN<'_, char>, bool) {
-    let signs = text.matches(sign).count();
-    let paired = signs.is_multiple_of(2);
-    (text.splitn(if paired { signs + 1 } else { 1 }, sign), paired)
 }
 
 /// The page's icon, so that open tabs tell their verdict.

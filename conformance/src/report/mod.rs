@@ -1,26 +1,32 @@
 //! What a run found, as data, and the forms in which it is written.
 //!
 //! [`terminal`] is for who waits for the verdict, [`html`] for who looks into it, [`json`] for
-//! programs, [`junit`] for CI systems; [`live`] shows that the run goes on. Names, messages and
-//! status texts in a report come from the target: every form takes them for untrusted text.
+//! programs, [`junit`], [`outputs`] and `github` for CI systems, [`badge`] for a page; [`live`] shows
+//! that the run goes on. [`schema`] says what a JSON report is like. Names, messages and status texts
+//! in a report come from the target: every form takes them for untrusted text.
 
+pub mod badge;
 pub mod baseline;
 pub mod ceremony;
 pub mod diff;
 mod file;
+pub(crate) mod github;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod live;
+pub mod outputs;
 pub mod repeats;
 #[cfg(test)]
 mod samples;
+pub mod schema;
 mod summary;
 pub mod terminal;
 mod timeline;
 mod wording;
 
 pub use ceremony::CeremonyReport;
+pub(crate) use file::append;
 pub use file::{Form, WriteError};
 pub use repeats::Repeats;
 
@@ -130,6 +136,16 @@ impl OverallVerdict {
             Self::NotConformant => 1,
             Self::Incomplete => 2,
             Self::Unreachable => 4,
+        }
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Conformant => "conformant",
+            Self::NotConformant => "not_conformant",
+            Self::Incomplete => "incomplete",
+            Self::Unreachable => "unreachable",
         }
     }
 

@@ -99,7 +99,7 @@ impl OneRun {
 
 impl Unsteady {
     /// `ORD-1: passed 3, inconclusive 1`.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let ended = Outcome::ALL.into_iter().filter(|it| self.counts.get(*it) > 0);
         let parts: Vec<_> =
             ended.map(|it| format!("{} {}", words(it), self.counts.get(it))).collect();

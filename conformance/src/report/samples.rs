@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::baseline::Baseline;
 use super::ceremony::{CeremonyCheck, CeremonyParty, CeremonyPhase};
 use super::*;
 use crate::families;
@@ -18,7 +19,7 @@ pub(super) fn unbroken() -> String {
 
 /// One of each kind.
 pub(super) fn all() -> Vec<Report> {
-    vec![conformant(), failing(), small(), huge(), hostile(), lost(), incomplete()]
+    vec![conformant(), failing(), small(), huge(), hostile(), lost(), incomplete(), repeated()]
 }
 
 /// Everything claimed, everything held.
@@ -210,6 +211,18 @@ pub(super) fn incomplete() -> Report {
     report.requirements.retain(|it| it.finding.is_none());
     report.ceremony = None;
     sum_up(report)
+}
+
+/// The worst of two runs, held against a baseline that knows ORD-1 and hopes for REG-6.
+pub(super) fn repeated() -> Report {
+    let mut known = small();
+    known.requirements.retain(|it| it.id != "REG-6" && it.id != "RED-1");
+    let mut runs = [small(), small()];
+    runs[1].requirements[1] = RequirementReport { outcome: Outcome::Failed, ..ord_1() };
+    let compared = Baseline::of(&[known]).compare(&runs, Path::new("acme_known.json"));
+    let mut report = Report { repeats: Some(Repeats::of(&runs, 3)), ..small() };
+    compared.mark(&mut report);
+    Report { baseline: Some(compared), ..report }
 }
 
 /// A message that overtook another one, as the journal tells it.

@@ -13,7 +13,9 @@ use self::wrap::{WIDTH_LIMIT, wrap};
 use super::baseline::Compared;
 use super::summary::{self, FamilyGroup, ids_of};
 use super::timeline::Story;
-use super::wording::{self, count, duration, glyph, micros, offset, utc, visible, words};
+use super::wording::{
+    self, count, duration, glyph, micros, offset, shortened, utc, visible, words,
+};
 use super::{Form, Report, RequirementReport, TimelineEntry};
 use crate::outcome::Outcome;
 
@@ -289,7 +291,9 @@ fn timeline(page: &mut Page<'_, impl io::Write>, story: &Story<'_>) -> io::Resul
         about.push(format!("{} left out", count(cut, "other line")));
     }
     page.field("timeline", &about.join("; "))?;
-    let name = |entry: &TimelineEntry| shortened(&visible(&story.short(&entry.party)));
+    let name = |entry: &TimelineEntry| {
+        shortened(&visible(&story.short(&entry.party)), NAME_LIMIT).into_owned()
+    };
     let names = lines.iter().map(|it| columns(&name(it))).max().unwrap_or(0);
     let times = lines.iter().map(|it| offset(it.at_us).len()).max().unwrap_or(0);
     for entry in lines {
@@ -372,14 +376,6 @@ fn verdict(
 
 fn columns(text: &str) -> usize {
     text.chars().count()
-}
-
-/// A name, cut if it is too long for a column.
-fn shortened(name: &str) -> String {
-    if columns(name) <= NAME_LIMIT {
-        return name.to_owned();
-    }
-    name.chars().take(NAME_LIMIT - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

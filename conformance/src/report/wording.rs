@@ -40,6 +40,48 @@ fn acts(character: char) -> bool {
         )
 }
 
+/// A text, cut if it has more than `limit` characters.
+pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.chars().count() <= limit {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().take(limit.saturating_sub(1)).chain(['…']).collect())
+}
+
+/// A part of a sentence of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span<'a> {
+    Plain(&'a str),
+    Code(&'a str),
+    Stressed(&'a str),
+}
+
+/// The parts of a sentence, in which `code` stands between backticks and what is stressed between
+/// asterisks. A sign without its counterpart stands for itself.
+pub(super) fn spans(sentence: &str) -> Vec<Span<'_>> {
+    let mut spans = Vec::new();
+    for (part, is_code) in between(sentence, '`') {
+        match is_code {
+            true => spans.push(Span::Code(part)),
+            false => {
+                spans.extend(between(part, '*').map(|(part, is_stressed)| match is_stressed {
+                    true => Span::Stressed(part),
+                    false => Span::Plain(part),
+                }))
+            }
+        }
+    }
+    spans
+}
+
+/// The parts between the signs, and whether each stands between two that belong together. Unless
+/// every sign has its counterpart, there is one part, the whole.
+fn between(text: &str, sign: char) -> impl Iterator<Item = (&str, bool)> {
+    let signs = text.matches(sign).count();
+    let parts = text.splitn(if signs.is_multiple_of(2) { signs + 1 } else { 1 }, sign);
+    parts.zip([false, true].into_iter().cycle()).filter(|(part, _)| !part.is_empty())
+}
+
 /// The outcome as a sign that is told from the others without colour.
 pub(super) fn glyph(outcome: Outcome) -> &'static str {
     match outcome {
@@ -203,6 +245,23 @@ mod tests {
         assert_eq!(visible("\u{1b}[2Jgone\r\n"), r"\u{1b}[2Jgone\r\n");
         assert_eq!(visible("evil\u{202e}txt.exe\u{200b}"), r"evil\u{202e}txt.exe\u{200b}");
         assert_eq!(visible("\u{9b}31m\0\u{7f}"), r"\u{9b}31m\u{0}\u{7f}");
+    }
+
+    #[test]
+    fn sentences_have_code_and_stress() {
+        use Span::{Code, Plain, Stressed};
+        assert_eq!(
+            spans("`a*b*` is *not* `c`."),
+            [Code("a*b*"), Plain(" is "), Stressed("not"), Plain(" "), Code("c"), Plain(".")]
+        );
+        assert_eq!(spans("one ` and 2 * 3"), [Plain("one ` and 2 * 3")]);
+        assert_eq!(spans(""), []);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        assert_eq!(shortened("müsli", 5), "müsli");
+        assert_eq!(shortened("müslis", 5), "müsl…");
     }
 
     #[test]

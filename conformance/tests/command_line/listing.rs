@@ -38,6 +38,10 @@ async fn completions_know_every_command_and_option() {
             "report",
             "diff",
             "digest",
+            "schema",
+            "badge",
+            "outputs",
+            "github",
         ] {
             assert!(ended.stdout.contains(word), "{word} is missing for {shell}");
         }
@@ -47,7 +51,9 @@ async fn completions_know_every_command_and_option() {
 #[tokio::test]
 async fn help_tells_the_exit_codes() {
     let bench = Bench::new();
-    for command in [&["run"][..], &["init"], &["report", "diff"], &["selftest"]] {
+    for command in
+        [&["run"][..], &["init"], &["report", "diff"], &["report", "schema"], &["selftest"]]
+    {
         let ended = bench.run(&[command, &["--help"]].concat()).await;
         ended.with(0, "");
         assert!(ended.stdout.contains("Exit codes: 0 "), "{command:?}: {}", ended.stdout);

@@ -8,6 +8,7 @@ mod beginning;
 mod diffs;
 mod failing;
 mod listing;
+mod pipelines;
 mod repeating;
 
 use std::io::ErrorKind;

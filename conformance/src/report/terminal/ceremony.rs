@@ -5,8 +5,8 @@ use std::io;
 use owo_colors::{OwoColorize as _, Style};
 
 use super::super::ceremony::{CeremonyParty, CeremonyReport};
-use super::super::wording::{duration, glyph, visible};
-use super::{Page, columns, dim, shortened, style};
+use super::super::wording::{duration, glyph, shortened, visible};
+use super::{NAME_LIMIT, Page, columns, dim, style};
 use crate::outcome::Outcome;
 
 /// Writes the ceremony.
@@ -56,7 +56,7 @@ pub(super) fn write(
 fn parties(page: &mut Page<'_, impl io::Write>, ceremony: &CeremonyReport) -> io::Result<()> {
     let parties = &ceremony.parties;
     let prefix = ceremony.prefix();
-    let short = |text: &str| shortened(&visible(&ceremony.short(text)));
+    let short = |text: &str| shortened(&visible(&ceremony.short(text)), NAME_LIMIT).into_owned();
     let widest = |head: &str, of: &dyn Fn(&CeremonyParty) -> &String| {
         parties.iter().map(|it| columns(&short(of(it)))).max().unwrap_or(0).max(columns(head))
     };
