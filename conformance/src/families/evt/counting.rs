@@ -147,7 +147,8 @@ impl Ends<'_> {
     ) -> Verdict {
         let expected = if self.everybody { of_all } else { expected };
         let accepted = format!("soon a subscriber_count of {expected}: {why}");
-        self.trial
+        let counted = self
+            .trial
             .until(&accepted, || {
                 let counting: std::pin::Pin<Box<dyn Future<Output = _> + Send + '_>> =
                     Box::pin(self.count(selected));
@@ -162,7 +163,15 @@ impl Ends<'_> {
                     Ok(if count == expected { Ok(()) } else { Err(seen) })
                 }
             })
-            .await
+            .await;
+        match counted {
+            Err(Stop::Broken(finding)) if self.everybody => Err(Stop::Inconclusive(format!(
+                "{}, instead of {expected}; but events go to everybody here, and others who listen \
+                 for this type only are counted with them",
+                finding.seen
+            ))),
+            counted => counted,
+        }
     }
 }
 

@@ -145,6 +145,7 @@ fn what_may_be_absent_is_what_the_suite_may_leave_out() {
         "/baseline",
         "/requirements/0/known",
         "/requirements/0/finding",
+        "/requirements/0/likely_causes",
         "/requirements/0/timeline",
         "/requirements/0/timeline_cut",
         "/requirements/0/replay",
