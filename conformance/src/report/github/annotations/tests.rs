@@ -27,7 +27,7 @@ fn what_did_not_hold_is_an_error_and_the_rest_a_warning() {
              accepted: a rejection (FAILED_PRECONDITION, or success = false)%0A\
              replay: mpc-conformance run --only REG-6 --seed 42",
             "::warning title=inconclusive%3A HB-5::this machine kept the suite from running for \
-             2.1 s of a wait of 4.0 s",
+             2.1 of 4.0 s",
             "::warning title=not checked%3A RED-1%2C RED-2::ack_timeout is 90 s, and this run \
              waits for timers of at most 60 s (--timer-limit)",
         ]
