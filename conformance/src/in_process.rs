@@ -231,8 +231,13 @@ impl InProcess {
             // The command line knows no way to this router.
             if requirement.replay.is_some() {
                 let (id, seed) = (&requirement.id, options.seed);
-                requirement.replay =
-                    Some(format!("in process: .seed({seed}).selection(Selection::one({id:?})?)"));
+                let far = match options.latency.as_millis() {
+                    0 => String::new(),
+                    ms => format!(".latency(Duration::from_millis({ms}))"),
+                };
+                requirement.replay = Some(format!(
+                    "in process: .seed({seed}){far}.selection(Selection::one({id:?})?)"
+                ));
             }
         }
         report

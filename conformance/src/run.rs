@@ -357,8 +357,7 @@ async fn examine(
         let wait = ground.pace.wait();
         let ended = tokio::time::timeout(limit, check(trial.clone())).await;
         let ended = ended.map(|verdict| believed(verdict, &trial, &wait));
-        let attempts = if wait.was_disturbed() { ATTEMPTS_WHILE_BUSY } else { ATTEMPTS };
-        let mut is_last = attempt >= attempts;
+        let mut is_last = attempt >= attempts(ground, &wait);
         if requirement.alone
             && let Some(power) = &ground.means.power
             && power.comes_back().await.is_err()
@@ -391,6 +390,16 @@ async fn examine(
         report.replay = Some(replay);
     }
     report
+}
+
+/// How often the check is tried, after this attempt at it.
+fn attempts(ground: &Ground, wait: &Wait) -> u32 {
+    // Each attempt takes new names, of which there are not many then.
+    if wait.was_disturbed() && !ground.door.has_certain_names() {
+        ATTEMPTS_WHILE_BUSY
+    } else {
+        ATTEMPTS
+    }
 }
 
 /// The verdict, unless this process was kept from running for so long meanwhile that what it saw, and

@@ -88,8 +88,9 @@ const DEMO_FOLDER: &str = "mpc-report";
 /// The longest of the target's timers that is waited for if nothing else is said. Seconds.
 const TIMER_LIMIT: u64 = 60;
 
-/// The longest delay that can be asked for: more is no slow network, but a broken one. Milliseconds.
-const LATENCY_MAX: u64 = 10_000;
+/// The longest delay that can be asked for: with more, an idle call takes longer than the suite takes
+/// for the end of a connection. Milliseconds.
+pub(super) const LATENCY_MAX: u64 = 1_000;
 
 /// What to judge, and how.
 #[derive(Debug, Default, Args)]
@@ -181,10 +182,12 @@ impl Run {
     pub(super) fn execute(self) -> Result<u8, Failure> {
         let muted = self.github.then(github::Muted::begin);
         let ended = self.judge_and_report();
-        // Before the annotations: it has the target's words in it.
-        let lost = ended.as_ref().ok().and_then(Option::as_ref).and_then(|it| it.lost.as_ref());
-        if let Some(message) = lost.or_else(|| ended.as_ref().err().map(|it| &it.message)) {
-            complain(message);
+        match (&ended, &muted) {
+            // It has the target's words in it.
+            (Ok(Some(Done { lost: Some(lost), .. })), Some(muted)) => muted.complain(lost),
+            (Ok(Some(Done { lost: Some(lost), .. })), None) => complain(lost),
+            (Err(failure), _) => complain(&failure.message),
+            _ => {}
         }
         drop(muted);
         if self.github {
@@ -396,9 +399,11 @@ mod tests {
         assert_eq!(run.replay(&Spec::BuiltIn), "mpc-conformance run");
         run.profile = Some("a profile.toml".into());
         run.timer_limit = 5;
+        run.latency = 20;
         assert_eq!(
             run.replay(&Spec::Exec("a {port}".into())),
-            "mpc-conformance run --target 'exec:a {port}' --profile 'a profile.toml' --timer-limit 5"
+            "mpc-conformance run --target 'exec:a {port}' --profile 'a profile.toml' --timer-limit 5 \
+             --latency 20"
         );
     }
 }

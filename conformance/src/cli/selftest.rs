@@ -14,6 +14,7 @@ use owo_colors::OwoColorize as _;
 use self::watch::Watch;
 use super::Failure;
 use super::list::textwrap;
+use super::run::LATENCY_MAX;
 use crate::causes;
 use crate::families::{self, FAMILIES};
 use crate::select::Selection;
@@ -57,7 +58,8 @@ pub(super) struct Selftest {
     seed: u64,
     /// Put the variants at the end of a long way, on which all that is sent takes up to so many
     /// milliseconds each way. Where this takes too long for a verdict, there may be none.
-    #[arg(long, value_name = "MS", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "MS", default_value_t = 0, hide_default_value = true,
+          value_parser = clap::value_parser!(u64).range(..=LATENCY_MAX))]
     latency: u64,
     /// Run the whole suite on each fault, and show which other checks find it too.
     #[arg(long)]

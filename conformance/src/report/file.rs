@@ -63,7 +63,9 @@ impl Form {
 /// If the file cannot be read or written.
 pub(crate) fn append(path: &Path, lines: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-    let is_open = fs::read(path)?.last().is_some_and(|it| *it != b'\n');
+    // What is no file, such as a pipe, has nothing to look at.
+    let is_file = file.metadata()?.is_file();
+    let is_open = is_file && fs::read(path)?.last().is_some_and(|it| *it != b'\n');
     file.write_all(format!("{}{lines}", if is_open { "\n" } else { "" }).as_bytes())
 }
 

@@ -22,6 +22,11 @@ impl Muted {
         say(&[format!("::stop-commands::{token}")]);
         Self { token }
     }
+
+    /// Prints what went wrong where it is between the two: on another stream it may be read later.
+    pub(super) fn complain(&self, message: &str) {
+        say(&[format!("error: {message}")]);
+    }
 }
 
 impl Drop for Muted {

@@ -1,6 +1,7 @@
 //! EVT-5, EVT-11: for how many parties an event was.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpc_router_proto::v1::SessionEvent;
 use tokio::time::{Duration, Instant};
@@ -147,13 +148,18 @@ impl Ends<'_> {
     ) -> Verdict {
         let expected = if self.everybody { of_all } else { expected };
         let accepted = format!("soon a subscriber_count of {expected}: {why}");
+        // A wrong count alone may be that of others; a rejected call is the target's.
+        let of_others = AtomicBool::new(false);
+        let (of_others, everybody) = (&of_others, self.everybody);
         let counted = self
             .trial
             .until(&accepted, || {
                 let counting: std::pin::Pin<Box<dyn Future<Output = _> + Send + '_>> =
                     Box::pin(self.count(selected));
                 async move {
+                    of_others.store(false, Ordering::Relaxed);
                     let count = counting.await?;
+                    of_others.store(everybody, Ordering::Relaxed);
                     let parties = selected.len();
                     let seen = if self.everybody {
                         format!("of the streams opened here {count} are counted")
@@ -165,11 +171,13 @@ impl Ends<'_> {
             })
             .await;
         match counted {
-            Err(Stop::Broken(finding)) if self.everybody => Err(Stop::Inconclusive(format!(
-                "{}, instead of {expected}; but events go to everybody here, and others who listen \
+            Err(Stop::Broken(finding)) if of_others.load(Ordering::Relaxed) => {
+                Err(Stop::Inconclusive(format!(
+                    "{}, instead of {expected}; but events go to everybody here, and others who listen \
                  for this type only are counted with them",
-                finding.seen
-            ))),
+                    finding.seen
+                )))
+            }
             counted => counted,
         }
     }

@@ -15,6 +15,10 @@ use crate::trial::{Session, registration};
 /// not come at all is missing.
 const RAISED_WITHIN: Duration = Duration::from_secs(90);
 
+/// How long the next attempt after one in vain may take: nothing says how soon, and senders that back
+/// off take their time.
+const TRIED_AGAIN_WITHIN: Duration = Duration::from_secs(200);
+
 /// Where this process stood still for so long, a notification may have been answered so late that
 /// its sender did not wait for the answer.
 const ANSWERED_LATE: Duration = Duration::from_millis(500);
@@ -176,7 +180,7 @@ impl<'a> Bell<'a> {
             let missing: Vec<_> = ways.iter().filter(|way| !way.told).collect();
             let Some(one) = missing.first() else { return Ok(()) };
             let slowest = ways.iter().map(|way| way.spacing).max().unwrap_or_default().max(usual);
-            let patience = RAISED_WITHIN + slowest * 3;
+            let patience = TRIED_AGAIN_WITHIN + slowest * 3;
             for way in &missing {
                 let Some(last) = way.last else { continue };
                 if last.max(began).elapsed() > patience {
