@@ -100,6 +100,26 @@ pub(crate) async fn silence(trial: &Trial, kept: &[&Party]) -> Result<Silence, S
     }
 }
 
+/// Lets time pass until the directory shows none of these silent parties as online, or [`silence`]
+/// would be over: that they are offline then is for others to demand.
+///
+/// # Errors
+/// Not checked, if this run does not wait for so long or the directory does not answer.
+pub(crate) async fn goes_away(trial: &Trial, asking: &Party, parties: &[&Party]) -> Verdict {
+    let timeout = trial.timers().heartbeat_timeout();
+    trial.can_wait_for("heartbeat_timeout", timeout)?;
+    let began = Instant::now();
+    sleep_until(began + timeout).await;
+    loop {
+        let online = who_is_online(asking).await?;
+        let are_away = !parties.iter().any(|it| online.contains(&it.id));
+        if are_away || began.elapsed() > timeout * 3 / 2 {
+            return Ok(());
+        }
+        trial.sleep(timeout / 50).await;
+    }
+}
+
 /// Demands that the directory shows all these parties as online; `heard` began before the target
 /// last heard of each.
 ///

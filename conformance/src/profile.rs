@@ -98,6 +98,12 @@ pub struct Timers {
     pub stop_timeout_ms: u64,
 }
 
+/// A way on which timers are twice as long as beside the target.
+const FAR_AWAY: Duration = Duration::from_millis(50);
+
+/// How much longer timers are for any way. A run still ends in minutes.
+const LONGER_AT_MOST: f64 = 5.0;
+
 impl Default for Timers {
     fn default() -> Self {
         Self {
@@ -121,6 +127,24 @@ impl Timers {
             max_retries: 3,
             message_ttl_ms: 6_000,
             ..Self::default()
+        }
+    }
+
+    /// The same for a target so far away that all that is sent takes up to `latency`, each way: the
+    /// longer that takes, the more time a check needs for its calls. They are twice as long at
+    /// 50 ms, and so on to five times as long.
+    #[must_use]
+    pub fn far_away(self, latency: Duration) -> Self {
+        let times = 1.0 + latency.as_secs_f64() / FAR_AWAY.as_secs_f64();
+        let longer = |ms: u64| {
+            let time = Duration::from_millis(ms).mul_f64(times.min(LONGER_AT_MOST));
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        };
+        Self {
+            heartbeat_timeout_ms: longer(self.heartbeat_timeout_ms),
+            ack_timeout_ms: longer(self.ack_timeout_ms),
+            message_ttl_ms: longer(self.message_ttl_ms),
+            ..self
         }
     }
 
@@ -259,6 +283,21 @@ mod tests {
         assert_eq!(profile.notifications.listen, Some(([127, 0, 0, 1], 18_080).into()));
         let error = parse("\n[notifications]\nlisten = \"18080\"").unwrap_err().to_string();
         assert!(error.starts_with("profile a.toml, line 3: invalid socket address"), "{error}");
+    }
+
+    #[test]
+    fn a_long_way_has_longer_timers() {
+        let at = |ms| Timers::short().far_away(Duration::from_millis(ms));
+        assert_eq!(at(0), Timers::short());
+        let twice = Timers {
+            heartbeat_timeout_ms: 3_000,
+            ack_timeout_ms: 800,
+            message_ttl_ms: 12_000,
+            ..Timers::short()
+        };
+        assert_eq!(at(50), twice);
+        assert_eq!(at(200).ack_timeout_ms, 2_000);
+        assert_eq!(at(1_000), at(200));
     }
 
     #[test]

@@ -225,7 +225,11 @@ pub async fn run(
 
     let (alone, mut together): (Vec<_>, Vec<_>) = due.into_iter().partition(|it| it.1.alone);
     // What waits longest begins first.
-    together.sort_by_key(|it| it.1.capability != Capability::Expiry);
+    together.sort_by_key(|it| match it.1.family() {
+        "EXP" => 0,
+        "HB" => 1,
+        _ => 2,
+    });
     let mut checks = JoinSet::new();
     together.into_iter().for_each(|it| begin(&mut checks, it));
     let mut gone = std::pin::pin!(gone(&subject.door));

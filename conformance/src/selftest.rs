@@ -166,7 +166,7 @@ pub(crate) fn judge_with(twist: Twist, options: Options) -> Report {
     runtime.block_on(async {
         // Who asks who calls has a connection for each party, which takes its time.
         let secure = asks_who_calls(&twist, &options.selection);
-        let timers = Timers::short();
+        let timers = Timers::short().far_away(options.latency);
         let settings = Settings {
             heartbeat_timeout: timers.heartbeat_timeout(),
             ack_timeout: timers.ack_timeout(),

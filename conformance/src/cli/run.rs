@@ -140,7 +140,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "SECONDS", default_value_t = TIMER_LIMIT)]
     timer_limit: u64,
     /// Delay all that is sent to the target and comes back by up to so many milliseconds, each time
-    /// anew, as a long way does: a router that is far away is not wrong.
+    /// anew, as a long way does: a router that is far away is not wrong. The built-in router's
+    /// timers grow with it; with another one's short timers, some checks may come to no verdict.
     #[arg(long, value_name = "MS", default_value_t = 0, hide_default_value = true,
           value_parser = clap::value_parser!(u64).range(..=LATENCY_MAX))]
     latency: u64,
@@ -279,6 +280,7 @@ impl Run {
         .map_err(Failure::usage)?;
         if self.profile.is_none() && spec == Spec::BuiltIn {
             profile = Profile::built_in();
+            profile.timers = profile.timers.far_away(Duration::from_millis(self.latency));
         }
         Ok((spec, profile))
     }

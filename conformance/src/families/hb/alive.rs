@@ -7,7 +7,7 @@ use super::super::prelude::*;
 use crate::listening::listening;
 use crate::many::each;
 use crate::party::Party;
-use crate::presence::{Heard, beat, must_be_offline, must_be_online, silence};
+use crate::presence::{Heard, beat, goes_away, must_be_offline, must_be_online, silence};
 use crate::trial::registration;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -120,23 +120,38 @@ pub(super) async fn silent_parties_are_offline(trial: Trial) -> Verdict {
     Ok(())
 }
 
+/// All these parties, which are offline, are online after a heartbeat.
+async fn come_back(trial: &Trial, asking: &Party, parties: &[&Party]) -> Result<Heard, Stop> {
+    let heard = trial.heard();
+    each(parties, |party| {
+        let party = (*party).clone();
+        async move { party.heartbeat().await.accepted() }
+    })
+    .await?;
+    must_be_online(asking, parties, &heard, "its heartbeat was accepted").await?;
+    Ok(heard)
+}
+
 pub(super) async fn a_heartbeat_brings_it_back(trial: Trial) -> Verdict {
     let mut parties = crowd(&trial, "party", 12).await?;
     parties.push(trial.party_as("temporary", "temporary").await?);
     parties.push(reachable_by_mail(&trial, "by-mail", "delegate").await?);
-    let all: Vec<_> = parties.iter().collect();
+    // These are away once, the others twice.
+    let once = crowd(&trial, "once", 6).await?;
+    let (twice, once): (Vec<_>, Vec<_>) = (parties.iter().collect(), once.iter().collect());
+    let all: Vec<_> = twice.iter().chain(&once).copied().collect();
     let asking = trial.stranger("asking");
-    for _ in 0..2 {
-        silence(&trial, &[]).await?;
-        let heard = trial.heard();
-        each(&parties, |party| {
-            let party = party.clone();
-            async move { party.heartbeat().await.accepted() }
-        })
-        .await?;
-        must_be_online(&asking, &all, &heard, "its heartbeat was accepted").await?;
-        stay_online(&trial, &all, &heard).await?;
-    }
+    goes_away(&trial, &asking, &all).await?;
+    let and_stay = async |parties: &[&Party]| {
+        let heard = come_back(&trial, &asking, parties).await?;
+        stay_online(&trial, parties, &heard).await
+    };
+    let again = async {
+        come_back(&trial, &asking, &twice).await?;
+        goes_away(&trial, &asking, &twice).await?;
+        and_stay(&twice).await
+    };
+    tokio::try_join!(and_stay(&once), again)?;
     Ok(())
 }
 
