@@ -128,15 +128,27 @@ pub struct Requirement {
     pub how: &'static str,
     /// The check. `None` while this version of the suite has none.
     pub check: Option<Check>,
-    /// Whether no other check may run meanwhile: it stops the target, or takes all that it has.
-    pub alone: bool,
+    /// When the check runs.
+    pub turn: Turn,
+}
+
+/// When a check runs, as seen from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// Before those that end sooner: it waits for long, and makes few calls.
+    First,
+    /// Beside others.
+    Beside,
+    /// When at most those go on that were first: it takes all that the target has.
+    Quiet,
+    /// When no other one goes on: it stops the target.
+    Alone,
 }
 
 impl Requirement {
-    /// The same, with a check that stops the target, or takes all that it has: no other one may run
-    /// meanwhile.
-    pub(crate) const fn alone(self) -> Self {
-        Self { alone: true, ..self }
+    /// The same, with a check whose turn is this.
+    pub(crate) const fn at(self, turn: Turn) -> Self {
+        Self { turn, ..self }
     }
 
     /// The part of the identifier before the dash.
@@ -170,7 +182,7 @@ pub(crate) const fn must(
     check: Check,
 ) -> Requirement {
     let (level, capability) = (Level::Must, Capability::Core);
-    Requirement { id, level, capability, says, how, check: Some(check), alone: false }
+    Requirement { id, level, capability, says, how, check: Some(check), turn: Turn::Beside }
 }
 
 /// A SHOULD of the capability `core`.
@@ -181,7 +193,7 @@ pub(crate) const fn should(
     check: Check,
 ) -> Requirement {
     let (level, capability) = (Level::Should, Capability::Core);
-    Requirement { id, level, capability, says, how, check: Some(check), alone: false }
+    Requirement { id, level, capability, says, how, check: Some(check), turn: Turn::Beside }
 }
 
 /// A MUST of those who claim this capability.
@@ -192,7 +204,15 @@ pub(crate) const fn must_of(
     how: &'static str,
     check: Check,
 ) -> Requirement {
-    Requirement { id, level: Level::Must, capability, says, how, check: Some(check), alone: false }
+    Requirement {
+        id,
+        level: Level::Must,
+        capability,
+        says,
+        how,
+        check: Some(check),
+        turn: Turn::Beside,
+    }
 }
 
 /// A SHOULD of those who claim this capability.
@@ -204,5 +224,5 @@ pub(crate) const fn should_of(
     check: Check,
 ) -> Requirement {
     let level = Level::Should;
-    Requirement { id, level, capability, says, how, check: Some(check), alone: false }
+    Requirement { id, level, capability, says, how, check: Some(check), turn: Turn::Beside }
 }

@@ -1,6 +1,8 @@
 //! Runs the checks of a selection side by side, and sums up what they found.
 
 mod asking;
+mod summing;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,19 +13,20 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use self::asking::{gone, is_silent, registered};
+use self::summing::{blank, summed_up};
+use self::turns::Turns;
 use crate::calibrate::{Unfit, calibrate};
-use crate::causes;
 use crate::clock::Clock;
 use crate::connect::Door;
 use crate::families;
 use crate::means::Means;
-use crate::outcome::{Finding, Outcome, Stop, Verdict};
+use crate::outcome::{Outcome, Stop, Verdict};
 use crate::pace::{Pace, Wait};
 use crate::profile::Timers;
 use crate::report::{
     Calibration, Counts, FORMAT, OverallVerdict, Report, RequirementReport, TargetReport,
 };
-use crate::requirement::{Capability, Check, Level, Requirement};
+use crate::requirement::{Capability, Check, Requirement, Turn};
 use crate::requirement_set;
 use crate::select::Selection;
 use crate::trial::{Ground, Trial};
@@ -47,9 +50,6 @@ const CHECK_LIMIT: Duration = Duration::from_secs(300);
 
 /// No check waits for the target's timers more often.
 const TIMERS_A_CHECK: u32 = 6;
-
-/// Warnings of one check that its finding tells in full.
-const WARNINGS_TOLD: usize = 4;
 
 /// Why something was not checked after a run had ended at the first failure.
 pub(crate) const ENDED_EARLY: &str = "the run ended at the first failure";
@@ -207,10 +207,11 @@ pub async fn run(
         let (ground, places) = (ground.clone(), places.clone());
         let replay =
             format!("{} --only {} --seed {}", options.replay, requirement.id, options.seed);
-        checks.spawn(async move {
+        let begun = checks.spawn(async move {
             let _place = places.acquire().await.expect("nobody closes it");
             (place, examine(&ground, requirement, check, replay).await)
         });
+        (begun.id(), requirement.turn)
     };
     // Whether the run ends with this.
     let mut note = |ended: Result<(usize, RequirementReport), JoinError>| {
@@ -223,23 +224,23 @@ pub async fn run(
         is_last
     };
 
-    let (alone, mut together): (Vec<_>, Vec<_>) = due.into_iter().partition(|it| it.1.alone);
-    // What waits longest begins first.
-    together.sort_by_key(|it| match it.1.family() {
-        "EXP" => 0,
-        "HB" => 1,
-        _ => 2,
-    });
+    let mut turns = Turns::new(due);
     let mut checks = JoinSet::new();
-    together.into_iter().for_each(|it| begin(&mut checks, it));
+    let mut going_on = BTreeMap::new();
     let mut gone = std::pin::pin!(gone(&subject.door));
     let mut is_over = false;
     let mut lost = loop {
+        let next = turns.beside(going_on.values().copied());
+        going_on.extend(next.into_iter().map(|it| begin(&mut checks, it)));
         tokio::select! {
             biased;
-            ended = checks.join_next() => match ended {
+            ended = checks.join_next_with_id() => match ended {
                 None => break false,
-                Some(ended) => is_over = note(ended),
+                Some(ended) => {
+                    let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+                    going_on.remove(&id);
+                    is_over = note(ended.map(|(_, report)| report));
+                }
             },
             () = &mut gone => break true,
         }
@@ -252,10 +253,10 @@ pub async fn run(
         note(ended);
     }
     checks.shutdown().await;
-    for check in alone {
-        if lost || is_over {
-            break;
-        }
+    while !lost
+        && !is_over
+        && let Some(check) = turns.alone()
+    {
         begin(&mut checks, check);
         while let Some(ended) = checks.join_next().await {
             is_over = note(ended);
@@ -362,7 +363,7 @@ async fn examine(
         let ended = tokio::time::timeout(limit, check(trial.clone())).await;
         let ended = ended.map(|verdict| believed(verdict, &trial, &wait));
         let mut is_last = attempt >= attempts(ground, &wait);
-        if requirement.alone
+        if requirement.turn == Turn::Alone
             && let Some(power) = &ground.means.power
             && power.comes_back().await.is_err()
         {
@@ -433,64 +434,6 @@ fn check_limit(ground: &Ground) -> Duration {
     let timer = timers.into_iter().max().unwrap_or_default();
     let waited = timer.min(ground.timer_limit).saturating_mul(TIMERS_A_CHECK);
     CHECK_LIMIT.saturating_add(waited)
-}
-
-fn summed_up(
-    requirement: &Requirement,
-    verdict: Verdict,
-    warnings: Vec<Finding>,
-) -> RequirementReport {
-    let (outcome, finding) = match verdict {
-        Ok(()) if warnings.is_empty() => return blank(requirement, Outcome::Passed, String::new()),
-        Ok(()) => (Outcome::Warned, together(&warnings)),
-        Err(Stop::Broken(finding)) => match requirement.level {
-            Level::Must => (Outcome::Failed, finding),
-            Level::Should => (Outcome::Warned, finding),
-        },
-        Err(Stop::Inconclusive(why)) => return blank(requirement, Outcome::Inconclusive, why),
-        Err(Stop::NotChecked(why)) => return blank(requirement, Outcome::NotChecked, why),
-    };
-    let detail = format!("{}; accepted: {}", finding.seen, finding.accepted);
-    let likely_causes =
-        causes::likely(requirement.id, &finding).into_iter().map(|it| it.story().into()).collect();
-    let blank = blank(requirement, outcome, detail);
-    RequirementReport { finding: Some(finding), likely_causes, ..blank }
-}
-
-/// Several warnings as one finding.
-fn together(warnings: &[Finding]) -> Finding {
-    let told = |part: fn(&Finding) -> &str| {
-        let mut parts: Vec<&str> = Vec::new();
-        for part in warnings.iter().map(part) {
-            if !parts.contains(&part) {
-                parts.push(part);
-            }
-        }
-        let more = parts.len().saturating_sub(WARNINGS_TOLD);
-        parts.truncate(WARNINGS_TOLD);
-        let told = parts.join("; ");
-        if more == 0 { told } else { format!("{told}; and {more} more") }
-    };
-    Finding { seen: told(|it| &it.seen), accepted: told(|it| &it.accepted) }
-}
-
-fn blank(requirement: &Requirement, outcome: Outcome, detail: String) -> RequirementReport {
-    RequirementReport {
-        id: requirement.id.into(),
-        family: requirement.family().into(),
-        level: requirement.level,
-        capability: requirement.capability,
-        outcome,
-        known: false,
-        detail,
-        says: requirement.says.into(),
-        duration_ms: 0,
-        finding: None,
-        likely_causes: Vec::new(),
-        timeline: Vec::new(),
-        timeline_cut: 0,
-        replay: None,
-    }
 }
 
 fn millis(time: Duration) -> u64 {

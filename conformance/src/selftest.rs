@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::power::Power;
 use crate::profile::Timers;
 use crate::report::{Report, RequirementReport};
-use crate::requirement::{Capability, Level, Requirement};
+use crate::requirement::{Capability, Level, Requirement, Turn};
 use crate::run::{Options, Subject, run};
 use crate::select::Selection;
 use crate::specimen::{Fault, Machine, Settings, Specimen, Twist, Variant};
@@ -129,7 +129,7 @@ pub fn some_together(many: usize, seed: u64) -> Vec<Vec<Variant>> {
 fn parts(selection: &Selection) -> Vec<Selection> {
     let mut parts: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
     for requirement in families::requirements().filter(|it| selection.contains(it)) {
-        let part = if requirement.alone { requirement.family() } else { "" };
+        let part = if requirement.turn > Turn::Beside { requirement.family() } else { "" };
         parts.entry(part).or_default().push(requirement);
     }
     parts.values().map(|part| Selection::exactly(part)).collect()

@@ -33,7 +33,7 @@ pub(super) const FAMILY: Family = Family {
              streams, contents and `pending_messages`, also of a party that registers afterwards.",
             check!(an_orderly_restart_loses_nothing),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-2",
@@ -44,7 +44,7 @@ pub(super) const FAMILY: Family = Family {
              the kill before, and looks for halves of the calls that had no answer.",
             check!(what_was_accepted_survives_kills),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-3",
@@ -54,7 +54,7 @@ pub(super) const FAMILY: Family = Family {
              broadcasts reach. With `membership`, strangers stay out and what has ended stays closed.",
             check!(parties_and_members_survive),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-4",
@@ -64,7 +64,7 @@ pub(super) const FAMILY: Family = Family {
              was caused by a message of before a restart comes after it.",
             check!(order_holds_across_restarts),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-5",
@@ -73,7 +73,7 @@ pub(super) const FAMILY: Family = Family {
              orderly restarts and two after a kill.",
             check!(no_identifier_is_given_twice),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-6",
@@ -84,7 +84,7 @@ pub(super) const FAMILY: Family = Family {
              tries to end them the other way.",
             check!(what_has_ended_stays_ended),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-7",
@@ -95,7 +95,7 @@ pub(super) const FAMILY: Family = Family {
              afterwards.",
             check!(a_stop_is_orderly),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-8",
@@ -105,7 +105,7 @@ pub(super) const FAMILY: Family = Family {
              so that what was cut off has something written behind it; then compares all of it.",
             check!(what_was_cut_off_does_no_harm),
         )
-        .alone(),
+        .at(Turn::Alone),
         must_of(
             Capability::Durable,
             "DUR-9",
@@ -116,6 +116,6 @@ pub(super) const FAMILY: Family = Family {
              everything as it was. Then puts the store back.",
             check!(damage_is_told),
         )
-        .alone(),
+        .at(Turn::Alone),
     ],
 };

@@ -23,7 +23,8 @@ pub(super) const FAMILY: Family = Family {
              now and then, streamed once or had not registered, and waits; those that were ended in \
              time stay as they are.",
             check!(what_is_outstanding_for_long_fails),
-        ),
+        )
+        .at(Turn::First),
         must_of(
             Capability::Expiry,
             "EXP-2",
@@ -32,7 +33,8 @@ pub(super) const FAMILY: Family = Family {
              are away, offline or not registered; looks shortly before the first one's time, and when \
              older ones have expired and younger ones not.",
             check!(what_is_younger_is_kept),
-        ),
+        )
+        .at(Turn::First),
     ],
 };
 

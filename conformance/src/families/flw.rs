@@ -27,7 +27,7 @@ pub(super) const FAMILY: Family = Family {
              session, and messages in another one, must take about as long as before.",
             check!(nobody_else_is_delayed),
         )
-        .alone(),
+        .at(Turn::Quiet),
         must_of(
             Capability::Flow,
             "FLW-2",
@@ -36,7 +36,7 @@ pub(super) const FAMILY: Family = Family {
              broadcast and by name; then it reads on.",
             check!(everything_comes_when_it_reads_on),
         )
-        .alone(),
+        .at(Turn::Quiet),
         must_of(
             Capability::Flow,
             "FLW-3",
@@ -47,7 +47,7 @@ pub(super) const FAMILY: Family = Family {
              what both get.",
             check!(what_is_accepted_is_kept),
         )
-        .alone(),
+        .at(Turn::Quiet),
         must_of(
             Capability::Flow,
             "FLW-4",
@@ -57,7 +57,7 @@ pub(super) const FAMILY: Family = Family {
              thousands of resets over dozens of connections, while two parties go on talking.",
             check!(garbage_disturbs_nobody),
         )
-        .alone(),
+        .at(Turn::Quiet),
         should_of(
             Capability::Flow,
             "FLW-5",
@@ -66,6 +66,6 @@ pub(super) const FAMILY: Family = Family {
              must reach all or nobody, and half a request whose deadline passes before the rest comes.",
             check!(a_deadline_leaves_nothing_half_done),
         )
-        .alone(),
+        .at(Turn::Quiet),
     ],
 };

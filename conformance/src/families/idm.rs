@@ -50,7 +50,7 @@ pub(super) const FAMILY: Family = Family {
              answer.",
             check!(calls_at_once_are_one_message),
         )
-        .alone(),
+        .at(Turn::Alone),
     ],
 };
 

@@ -65,7 +65,9 @@ mod prelude {
     pub(super) use tonic::Code;
 
     pub(super) use crate::outcome::{Stop, Verdict, all_hold};
-    pub(super) use crate::requirement::{Capability, Family, must, must_of, should, should_of};
+    pub(super) use crate::requirement::{
+        Capability, Family, Turn, must, must_of, should, should_of,
+    };
     pub(super) use crate::trial::Trial;
 
     /// A check as a requirement holds it.

@@ -82,7 +82,7 @@ pub(super) const FAMILY: Family = Family {
              where it claims `durable`, when it is stopped. (It sees no metrics.)",
             check!(secrets_are_told_nowhere),
         )
-        .alone(),
+        .at(Turn::Alone),
         should_of(
             Capability::Secure,
             "SEC-8",
