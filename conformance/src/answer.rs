@@ -87,7 +87,7 @@ impl<T> Answer<T> {
             Fate::Accepted(answer) => Ok(answer),
             Fate::Lost(why) => Err(Stop::Inconclusive(format!("{}: {why}", self.call))),
             fate => Err(Stop::NotChecked(format!(
-                "it could not be prepared: {} {}",
+                "what it needs first did not work: {} {}",
                 self.call,
                 fate.words()
             ))),

@@ -58,22 +58,21 @@ impl Brief for AcknowledgeMessageResponse {
 
 impl Brief for GetMessageStatusResponse {
     fn brief(&self) -> String {
-        let entries: Vec<_> = self
-            .deliveries
-            .iter()
-            .take(4)
-            .map(|it| {
-                format!(
-                    "{} {} (delivered_at {}, acknowledged_at {}, retry_count {})",
-                    it.party_id, it.status, it.delivered_at, it.acknowledged_at, it.retry_count
-                )
-            })
-            .collect();
+        let entries: Vec<_> = self.deliveries.iter().take(4).map(Brief::brief).collect();
         let more = match self.deliveries.len() {
             0..=4 => String::new(),
             all => format!(" and {} more", all - 4),
         };
         format!("{}{more}; all_acknowledged = {}", entries.join(", "), self.all_acknowledged)
+    }
+}
+
+impl Brief for MessageDeliveryStatus {
+    fn brief(&self) -> String {
+        format!(
+            "{} {} (delivered_at {}, acknowledged_at {}, retry_count {})",
+            self.party_id, self.status, self.delivered_at, self.acknowledged_at, self.retry_count
+        )
     }
 }
 

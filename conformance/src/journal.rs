@@ -10,6 +10,9 @@ use crate::report::TimelineEntry;
 /// The entries kept of one check: enough to see what led to its end, whatever its volume.
 const ENTRIES_KEPT: usize = 200;
 
+/// What came back of a call that is under way when the check ends.
+const UNDER_WAY: &str = "was under way when the check ended";
+
 /// What one check called, in the order of beginning.
 #[derive(Clone, Debug)]
 pub struct Journal(Arc<Mutex<Entries>>);
@@ -56,7 +59,7 @@ impl Journal {
             until_us: None,
             party: party.into(),
             action,
-            result: "did not return".into(),
+            result: UNDER_WAY.into(),
         });
         let number = entries.dropped + entries.kept.len() - 1;
         drop(entries);

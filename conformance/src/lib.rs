@@ -12,6 +12,7 @@ pub mod ceremony;
 pub mod cli;
 pub mod clock;
 pub mod connect;
+pub mod contract;
 mod ending;
 pub mod families;
 pub mod feed;

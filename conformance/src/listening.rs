@@ -93,7 +93,7 @@ pub(crate) async fn listening(
 ) -> Result<Feed<SessionEvent>, Stop> {
     listens(trial, party, types).await.map_err(|stop| match stop {
         Stop::Broken(finding) => {
-            Stop::NotChecked(format!("it could not be prepared: {}", finding.seen))
+            Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
         }
         other => other,
     })

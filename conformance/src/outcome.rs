@@ -33,7 +33,8 @@ pub(crate) fn all_hold(parts: impl IntoIterator<Item = Verdict>) -> Verdict {
 impl Stop {
     /// The target broke the requirement: `seen` instead of `accepted`.
     pub fn broken(seen: impl Into<String>, accepted: impl Into<String>) -> Self {
-        Self::Broken(Finding { seen: seen.into(), accepted: accepted.into() })
+        let (seen, accepted) = (shortened(seen.into()), shortened(accepted.into()));
+        Self::Broken(Finding { seen, accepted })
     }
 
     /// The same, where a finding also tells the circumstances.
@@ -45,6 +46,23 @@ impl Stop {
             other => other,
         }
     }
+}
+
+/// The longest text of a finding, in characters: it is to be read.
+const TEXT_LIMIT: usize = 1_200;
+
+/// What of a longer text is kept at its end, in characters.
+const END_KEPT: usize = 200;
+
+/// A text without its middle if it is too long to be read.
+fn shortened(text: String) -> String {
+    let length = text.chars().count();
+    if length <= TEXT_LIMIT {
+        return text;
+    }
+    let begin: String = text.chars().take(TEXT_LIMIT - END_KEPT).collect();
+    let end: String = text.chars().skip(length - END_KEPT).collect();
+    format!("{begin} [... {} more characters ...] {end}", length - TEXT_LIMIT)
 }
 
 /// What was seen against what would have been accepted.
@@ -95,5 +113,21 @@ impl Outcome {
             Self::NotChecked => "not_checked",
             Self::Inconclusive => "inconclusive",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_short_enough_to_be_read() {
+        let short = "ä".repeat(TEXT_LIMIT);
+        assert_eq!(shortened(short.clone()), short);
+        let long = format!("{}{}end", "a".repeat(5_000), "ü".repeat(5_000));
+        let Stop::Broken(finding) = Stop::broken(long, "short") else { unreachable!() };
+        assert!(finding.seen.starts_with("aaa") && finding.seen.ends_with("üüend"));
+        assert!(finding.seen.contains("[... 8803 more characters ...]"), "{}", finding.seen);
+        assert_eq!(finding.accepted, "short");
     }
 }

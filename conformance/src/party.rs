@@ -158,9 +158,10 @@ impl Party {
             several => several.iter().map(|id| quote(id)).collect::<Vec<_>>().join(", "),
         };
         let call = format!(
-            "RouteMessage({} to {to}, round {}, {} bytes{}{})",
+            "RouteMessage({} to {to}, round {}{}, {} bytes{}{})",
             quote(&request.session_id),
             request.round_number,
+            self.unless_own("from", &request.from_party),
             request.payload.len(),
             key.map(|key| format!(", key {key}")).unwrap_or_default(),
             time.map(|time| format!(", deadline {} us", time.as_micros())).unwrap_or_default()
@@ -281,7 +282,8 @@ impl Party {
 
     /// SubscribeMessages. It returns at once: what comes of it shows on the feed.
     pub fn subscribe_with(&self, request: SubscribeMessagesRequest) -> Feed<MpcMessage> {
-        let call = format!("SubscribeMessages({})", quote(&request.session_id));
+        let whose = self.unless_own("for", &request.party_id);
+        let call = format!("SubscribeMessages({}{whose})", quote(&request.session_id));
         let mut client = self.client.clone();
         let opening = async move { client.subscribe_messages(request).await };
         Feed::open(self.trial.clone(), self.id.clone(), call, opening)
@@ -293,7 +295,8 @@ impl Party {
             party_id: self.id.clone(),
             event_types: types.iter().map(|&it| it.to_owned()).collect(),
         };
-        let call = format!("SubscribeSessionEvents({})", types.join(", "));
+        let whose = self.unless_own("for", &self.id);
+        let call = format!("SubscribeSessionEvents({}{whose})", types.join(", "));
         let mut client = self.client.clone();
         let opening = async move { client.subscribe_session_events(request).await };
         Feed::open(self.trial.clone(), self.id.clone(), call, opening)
@@ -310,7 +313,8 @@ impl Party {
             party_id: self.id.clone(),
             after_timestamp,
         };
-        let call = format!("GetPendingMessages({} after {after_timestamp})", quote(&session.id));
+        let (session, whose) = (quote(&session.id), self.unless_own("for", &self.id));
+        let call = format!("GetPendingMessages({session} after {after_timestamp}{whose})");
         let mut client = self.client.clone();
         self.call(call, async move { client.get_pending_messages(request).await }).await
     }
@@ -329,8 +333,10 @@ impl Party {
         request: AcknowledgeMessageRequest,
     ) -> Answer<AcknowledgeMessageResponse> {
         let call = format!(
-            "AcknowledgeMessage({}, success = {})",
+            "AcknowledgeMessage({} of {}{}, success = {})",
             quote(&request.message_id),
+            quote(&request.session_id),
+            self.unless_own("for", &request.party_id),
             request.success
         );
         self.trial.remembering().may_end(&request.message_id);
@@ -366,7 +372,7 @@ impl Party {
             message_id: message_id.into(),
             session_id: session_id.into(),
         };
-        let call = format!("GetMessageStatus({})", quote(message_id));
+        let call = format!("GetMessageStatus({} of {})", quote(message_id), quote(session_id));
         let mut client = self.client.clone();
         self.call(call, async move { client.get_message_status(request).await }).await
     }
@@ -438,13 +444,22 @@ impl Party {
         self.call(call, async move { client.get_registered_parties(request).await }).await
     }
 
+    /// The party that a call names, where it is not the one that calls, or none at all.
+    fn unless_own(&self, what: &str, name: &str) -> String {
+        match name == self.id && !name.is_empty() {
+            true => String::new(),
+            false => format!(", {what} {}", quote(name)),
+        }
+    }
+
     /// Makes a unary call: with a deadline, noted in the journal.
     pub async fn call<T: Brief>(
         &self,
         call: String,
         answer: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Answer<T> {
-        let noted = self.trial.journal().begin(&self.id, call.clone());
+        let who = if self.id.is_empty() { &self.calls_as } else { &self.id };
+        let noted = self.trial.journal().begin(who, call.clone());
         let wait = self.trial.pace().wait();
         let fate = match tokio::time::timeout_at(wait.deadline(), answer).await {
             Ok(Ok(response)) => Fate::Accepted(response.into_inner()),
@@ -483,5 +498,9 @@ impl<T> Answer<T> {
 
 /// A name as findings show it.
 pub(crate) fn quote(name: &str) -> String {
-    if name.is_empty() { "\"\"".into() } else { name.into() }
+    let is_plain = |it: char| it.is_ascii_graphic() && !matches!(it, '"' | ',' | '(' | ')');
+    match name.chars().all(is_plain) && !name.is_empty() {
+        true => name.into(),
+        false => format!("{name:?}"),
+    }
 }

@@ -2,7 +2,9 @@
 
 mod asking;
 mod summing;
+mod told_otherwise;
 mod turns;
+mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use tokio::time::Instant;
 use self::asking::{gone, is_silent, registered};
 use self::summing::{blank, summed_up};
 use self::turns::Turns;
+use self::under_way::UnderWay;
 use crate::calibrate::{Unfit, calibrate};
 use crate::clock::Clock;
 use crate::connect::Door;
@@ -53,6 +56,10 @@ const TIMERS_A_CHECK: u32 = 6;
 
 /// Why something was not checked after a run had ended at the first failure.
 pub(crate) const ENDED_EARLY: &str = "the run ended at the first failure";
+
+/// Why something has no verdict when the target was lost.
+const LOST_MEANWHILE: &str = "the target died, or answers no more, while this was under way";
+const LOST_BEFORE: &str = "the target died, or answers no more";
 
 /// A requirement that is to be checked, and its place in the report.
 type Due = (usize, &'static Requirement, Check);
@@ -202,14 +209,16 @@ pub async fn run(
     tell(Progress::Began(&calibration, &checked));
 
     let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let under_way = UnderWay::default();
     let mut unfinished: BTreeMap<_, _> = due.iter().map(|it| (it.0, it.1)).collect();
     let begin = |checks: &mut JoinSet<_>, (place, requirement, check): Due| {
-        let (ground, places) = (ground.clone(), places.clone());
+        let (ground, places, under_way) = (ground.clone(), places.clone(), under_way.clone());
         let replay =
             format!("{} --only {} --seed {}", options.replay, requirement.id, options.seed);
         let begun = checks.spawn(async move {
             let _place = places.acquire().await.expect("nobody closes it");
-            (place, examine(&ground, requirement, check, replay).await)
+            let tell = |trial: &Trial| under_way.note(place, trial);
+            (place, examine(&ground, requirement, check, replay, tell).await)
         });
         (begun.id(), requirement.turn)
     };
@@ -242,7 +251,8 @@ pub async fn run(
                     is_over = note(ended.map(|(_, report)| report));
                 }
             },
-            () = &mut gone => break true,
+            // What takes all that the target has leaves nothing for others.
+            () = &mut gone, if !going_on.values().any(|it| *it == Turn::Quiet) => break true,
         }
         if is_over {
             break false;
@@ -274,15 +284,22 @@ pub async fn run(
         lost = is_silent(&subject.door).await;
     }
     for (place, requirement) in unfinished {
+        let timeline = under_way.timeline(place);
         let (outcome, why) = match trouble(subject) {
             Some(trouble) => (Outcome::Inconclusive, trouble),
-            None if lost => (Outcome::Inconclusive, "the target died".into()),
+            None if lost && timeline.is_some() => (Outcome::Inconclusive, LOST_MEANWHILE.into()),
+            None if lost => (Outcome::Inconclusive, LOST_BEFORE.into()),
             None if is_over => (Outcome::NotChecked, ENDED_EARLY.into()),
             None => (Outcome::Inconclusive, "the check itself failed: a bug of the suite".into()),
         };
-        reports.insert(place, blank(requirement, outcome, why));
+        let mut report = blank(requirement, outcome, why);
+        if lost && let Some(timeline) = timeline {
+            (report.timeline, report.timeline_cut) = timeline;
+        }
+        reports.insert(place, report);
     }
 
+    told_otherwise::note(&subject.timers, reports.values_mut());
     let report = whole(subject.told(), options, reports.into_values().collect());
     Ok(Report {
         started_at_ms,
@@ -352,12 +369,14 @@ async fn examine(
     requirement: &Requirement,
     check: Check,
     replay: String,
+    mut tell: impl FnMut(&Trial),
 ) -> RequirementReport {
     let began = Instant::now();
     let limit = check_limit(ground);
     let mut attempt = 0;
     let (trial, verdict) = loop {
         let trial = Trial::new(ground, requirement.id, attempt);
+        tell(&trial);
         attempt += 1;
         let wait = ground.pace.wait();
         let ended = tokio::time::timeout(limit, check(trial.clone())).await;
@@ -388,7 +407,7 @@ async fn examine(
     };
     let mut report = summed_up(requirement, verdict, trial.warnings());
     report.duration_ms = millis(began.elapsed());
-    if matches!(report.outcome, Outcome::Failed | Outcome::Warned | Outcome::Inconclusive) {
+    if !matches!(report.outcome, Outcome::Passed | Outcome::NotApplicable) {
         (report.timeline, report.timeline_cut) = trial.journal().timeline();
     }
     if report.finding.is_some() {

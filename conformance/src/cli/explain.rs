@@ -6,6 +6,7 @@ use owo_colors::OwoColorize as _;
 
 use super::Failure;
 use super::list::textwrap;
+use crate::contract;
 use crate::families;
 use crate::requirement::Level;
 use crate::specimen::Fault;
@@ -32,6 +33,10 @@ impl Explain {
         println!("{} {} ({level})", requirement.id.cyan().bold(), requirement.level.bold());
         println!("capability: {}\n", requirement.capability);
         println!("{}\n", textwrap(requirement.says, 96).join("\n"));
+        if let Some(words) = contract::definitions(requirement.family()) {
+            println!("{}", "What its words mean".bold());
+            println!("{words}\n");
+        }
         if requirement.check.is_none() {
             println!("This version of the suite states it, and has no check for it yet.");
             return Ok(0);
@@ -44,6 +49,7 @@ impl Explain {
             println!("      {}", textwrap(fault.story(), 90).join("\n      "));
         }
         println!("\nTo run it alone: mpc-conformance run --only {}", requirement.id);
+        println!("Accepted, rejected, outstanding, ...: see mpc-conformance contract");
         Ok(0)
     }
 }

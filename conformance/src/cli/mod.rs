@@ -13,6 +13,8 @@ use anstream::{eprintln, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use owo_colors::OwoColorize as _;
 
+use crate::contract;
+
 /// The exit code for a command line or profile that cannot be used.
 const USAGE: u8 = 5;
 
@@ -59,6 +61,8 @@ enum Command {
     List(list::List),
     /// Explain one requirement: what it says, and how it is checked.
     Explain(explain::Explain),
+    /// Print the whole contract as Markdown: what its words mean, and every requirement.
+    Contract,
     /// Compare reports, or say what they are like.
     Report(report::Report),
     /// Test the suite itself: plant faults into a right router, and find each of them.
@@ -99,6 +103,10 @@ pub fn main() -> ExitCode {
         Command::Init(command) => command.execute(),
         Command::List(command) => command.execute(),
         Command::Explain(command) => command.execute(),
+        Command::Contract => {
+            print!("{}", contract::page());
+            Ok(0)
+        }
         Command::Report(command) => command.execute(),
         Command::Selftest(command) => command.execute(),
         Command::Completions { shell } => {

@@ -15,7 +15,7 @@ use super::{Failure, INTERRUPTED, UNREACHABLE, USAGE, block_on, complain};
 use crate::families;
 use crate::profile::Profile;
 use crate::report::baseline::Baseline;
-use crate::report::{Form, OverallVerdict, Report, append, outputs, terminal};
+use crate::report::{Counts, Form, OverallVerdict, Report, append, outputs, terminal};
 use crate::run::Options;
 use crate::target::Spec;
 
@@ -324,8 +324,8 @@ impl Run {
         }
     }
 
-    /// Writes all reports that can be written, and prints; of a target that was lost, only what it
-    /// comes to. Returns what went wrong.
+    /// Writes all reports that can be written, and prints; of a target that was lost before anything
+    /// was judged, only what it comes to. Returns what went wrong.
     fn write(&self, report: &Report, is_lost: bool) -> Vec<String> {
         let mut failures = Vec::new();
         let mut files = Vec::new();
@@ -345,7 +345,8 @@ impl Run {
         }
         let options =
             terminal::Options { verbose: self.verbose, files, ..terminal::Options::default() };
-        let printed = match is_lost {
+        let Counts { passed, failed, warned, .. } = report.counts;
+        let printed = match is_lost && passed + failed + warned == 0 {
             true => terminal::print_verdict(report, &options),
             false => terminal::print(report, &options),
         };

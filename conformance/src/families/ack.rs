@@ -21,6 +21,7 @@ use self::rejected::{
 };
 use super::noting::settles;
 use super::prelude::*;
+use crate::brief::Brief;
 use crate::keeping::Keeping;
 use crate::many::{each, one_to_many, statuses, volume};
 use crate::party::{Party, Sent};
@@ -342,8 +343,16 @@ fn same_status(before: &GetMessageStatusResponse, after: &GetMessageStatusRespon
     if all_but_unspecified(before) == all_but_unspecified(after) {
         return Ok(());
     }
-    let seen = format!("the status of {} became {:?}", after.message_id, after.deliveries);
-    Err(Stop::broken(seen, format!("as it was before: {:?}", before.deliveries)))
+    let entry = |status: &GetMessageStatusResponse, party: &str| {
+        let entry = status.deliveries.iter().find(|it| it.party_id == party);
+        entry.map_or_else(|| "not there".into(), Brief::brief)
+    };
+    let parties = before.deliveries.iter().chain(&after.deliveries).map(|it| it.party_id.as_str());
+    let changed = parties.map(|it| (entry(before, it), entry(after, it))).find(|it| it.0 != it.1);
+    let all = || (before.brief(), after.brief());
+    let (before, now) = changed.unwrap_or_else(all);
+    let seen = format!("the status of {} changed: {now}", after.message_id);
+    Err(Stop::broken(seen, format!("as it was before: {before}")))
 }
 
 fn all_but_unspecified(

@@ -267,6 +267,11 @@ fn finding(page: &mut Page<'_, impl io::Write>, requirement: &RequirementReport)
             for cause in &requirement.likely_causes {
                 page.field("looks like", cause)?;
             }
+            if requirement.likely_causes.is_empty() {
+                let id = &requirement.id;
+                let hint = format!("nothing that is known; see mpc-conformance explain {id}");
+                page.field("looks like", &hint)?;
+            }
         }
         None => page.field("because", &story.detail())?,
     }
@@ -279,7 +284,7 @@ fn finding(page: &mut Page<'_, impl io::Write>, requirement: &RequirementReport)
 }
 
 fn timeline(page: &mut Page<'_, impl io::Write>, story: &Story<'_>) -> io::Result<()> {
-    let (lines, cut) = story.last(TIMELINE_LINES);
+    let (lines, cut) = story.closest(TIMELINE_LINES);
     if lines.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! What was called in a check, made short enough to be read.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::{RequirementReport, TimelineEntry};
 use crate::outcome::Finding;
@@ -69,25 +70,40 @@ impl<'a> Story<'a> {
         parties
     }
 
-    /// The last entries, at most `limit`, that concern the parties which the finding names; if it
-    /// names none, those of all. And how many other ones are left out.
-    pub(super) fn last(&self, limit: usize) -> (Vec<&'a TimelineEntry>, usize) {
-        let named: Vec<_> = match &self.requirement.finding {
-            Some(finding) => {
-                self.parties().into_iter().filter(|it| names(&finding.seen, it)).collect()
-            }
-            None => Vec::new(),
+    /// At most `limit` entries, those first that have most to do with what the finding names: messages
+    /// before sessions, sessions before parties, and of the same kind the last ones. If it names
+    /// nothing, the last of all. And how many other ones are left out.
+    pub(super) fn closest(&self, limit: usize) -> (Vec<&'a TimelineEntry>, usize) {
+        let seen = self.requirement.finding.as_ref().map_or("", |it| it.seen.as_str());
+        let parties = self.parties();
+        let weight = |name: &str| match () {
+            () if parties.contains(&name) => 1,
+            () if !self.prefix.is_empty() && name.starts_with(self.prefix) => 2,
+            () => 4,
         };
-        let concerns = |entry: &&TimelineEntry| {
-            named.is_empty()
-                || named.iter().any(|it| entry.party == *it || names(&entry.action, it))
-                || entry.action.starts_with("RouteMessage(")
-                    && entry.action.contains(" to everybody,")
+        let is_subject = |name: &&str| {
+            names(seen, name) && (parties.contains(name) || weight(name) < 4 || is_identifier(name))
         };
-        let concerned: Vec<_> = self.entries().iter().filter(concerns).collect();
-        let kept = concerned[concerned.len().saturating_sub(limit)..].to_vec();
+        let subjects: BTreeSet<_> = words(seen).chain(parties.clone()).filter(is_subject).collect();
+        let close = |entry: &TimelineEntry| -> usize {
+            let is_about = |name: &&&str| {
+                entry.party == **name || names(&entry.action, name) || names(&entry.result, name)
+            };
+            let about = subjects.iter().filter(is_about).map(|it| weight(it)).sum();
+            // It concerns all members of its session.
+            let to_all = entry.action.contains(" to everybody,");
+            if about == 0 && to_all { usize::from(!subjects.is_empty()) } else { about }
+        };
+        let scored = self.entries().iter().enumerate().map(|(place, it)| (close(it), place));
+        let mut scored: Vec<_> = scored.collect();
+        if scored.iter().any(|it| it.0 > 0) {
+            scored.retain(|it| it.0 > 0);
+        }
+        scored.sort_unstable();
+        let mut kept: Vec<_> = scored.iter().rev().take(limit).map(|it| it.1).collect();
+        kept.sort_unstable();
         let cut = self.entries().len() - kept.len() + self.requirement.timeline_cut;
-        (kept, cut)
+        (kept.into_iter().map(|place| &self.entries()[place]).collect(), cut)
     }
 
     /// The messages that can be followed from the call that routed them to what brought them.
@@ -104,6 +120,19 @@ impl<'a> Story<'a> {
         }
         flights
     }
+}
+
+/// The words of a text, names and identifiers in one piece.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|it: char| it.is_whitespace() || matches!(it, ',' | ':' | ';' | '(' | ')' | '"'))
+        .map(|it| it.trim_end_matches("'s"))
+        .filter(|it| !it.is_empty())
+}
+
+/// Whether a word looks like an identifier, rather than like a number or a word of a sentence.
+fn is_identifier(word: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| word.bytes().any(|it| kind(&it));
+    word.len() > 2 && has(u8::is_ascii_digit) && (has(u8::is_ascii_alphabetic) || word.len() > 7)
 }
 
 /// Whether the text names this party, and not only one whose name is longer.
@@ -174,9 +203,10 @@ mod tests {
     fn names_are_shortened_in_a_reason_too() {
         let mut report = samples::ord_1();
         report.timeline.clear();
-        report.detail = "it could not be prepared: RegisterParty(2a1f-ord1-bob) was lost".into();
+        report.detail =
+            "what it needs first did not work: RegisterParty(2a1f-ord1-bob) was lost".into();
         let detail = Story::of(&report).detail().into_owned();
-        assert_eq!(detail, "it could not be prepared: RegisterParty(bob) was lost");
+        assert_eq!(detail, "what it needs first did not work: RegisterParty(bob) was lost");
         report.detail = "it is said of -ord1-bob".into();
         assert_eq!(Story::of(&report).prefix(), "");
     }
@@ -186,14 +216,14 @@ mod tests {
         let mut report = samples::ord_1();
         let bob = "00002a1f3b4-ord1-bob";
         let story = Story::of(&report);
-        let (lines, cut) = story.last(100);
+        let (lines, cut) = story.closest(100);
         assert!(lines.iter().all(|it| it.party == bob || it.action.contains(bob)));
         assert_eq!(cut, report.timeline.len() - lines.len() + report.timeline_cut);
-        let (few, _) = Story::of(&report).last(2);
+        let (few, _) = Story::of(&report).closest(2);
         assert_eq!(few, lines[lines.len() - 2..]);
 
         report.finding = None;
-        assert_eq!(Story::of(&report).last(100).0.len(), report.timeline.len());
+        assert_eq!(Story::of(&report).closest(100).0.len(), report.timeline.len());
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub(super) fn ending(outcome: Outcome, level: Level) -> &'static str {
         (Outcome::Failed, _) => "broken",
         (Outcome::Warned, Level::Should) => "not kept",
         // Beside what the requirement demands there is something that it recommends.
-        (Outcome::Warned, Level::Must) => "kept, with a warning",
+        (Outcome::Warned, Level::Must) => "kept, but not as it should be",
         (other, _) => words(other),
     }
 }

@@ -5,12 +5,18 @@ use std::time::Duration;
 use mpc_router_proto::v1::GetRegisteredPartiesRequest;
 use mpc_router_proto::v1::message_router_client::MessageRouterClient;
 
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
 use crate::answer::words;
 use crate::calibrate::{FIRST_ANSWER_LIMIT, Unfit, answers};
 use crate::connect::Door;
 
 /// How often the run looks whether the target is still there.
 const PULSE: Duration = Duration::from_secs(1);
+
+/// How long an answer may take until it counts as missed.
+const PULSE_LIMIT: Duration = Duration::from_secs(7);
 
 /// So many looks in a row must fail before the target counts as gone.
 const PULSES_MISSED: u32 = 3;
@@ -28,7 +34,7 @@ pub(super) async fn registered(door: &Door) -> Result<Vec<String>, Unfit> {
              only, and the checks need some that are new to it"
         ))
     };
-    match tokio::time::timeout(FIRST_ANSWER_LIMIT, listing).await {
+    match timeout(FIRST_ANSWER_LIMIT, listing).await {
         Err(_) => Err(unknown("no answer".into())),
         Ok(Err(status)) => Err(unknown(words(&status))),
         Ok(Ok(listed)) => {
@@ -38,12 +44,25 @@ pub(super) async fn registered(door: &Door) -> Result<Vec<String>, Unfit> {
     }
 }
 
-/// Returns when the target cannot be reached any more.
+/// Returns when the target cannot be reached any more: after some ten seconds if it is silent, sooner
+/// if it refuses.
 pub(super) async fn gone(door: &Door) {
-    loop {
-        tokio::time::sleep(PULSE).await;
-        if is_silent(door).await {
-            return;
+    let mut pulses = JoinSet::new();
+    let mut missed = 0;
+    let mut next = interval(PULSE);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    next.tick().await;
+    while missed < PULSES_MISSED {
+        tokio::select! {
+            // One does not wait for the other: they are late together.
+            _ = next.tick() => {
+                let door = door.clone();
+                pulses.spawn(async move { matches!(timeout(PULSE_LIMIT, answers(&door)).await, Ok(true)) });
+            }
+            Some(pulse) = pulses.join_next() => match pulse {
+                Ok(true) => missed = 0,
+                _ => missed += 1,
+            },
         }
     }
 }

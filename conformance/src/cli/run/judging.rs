@@ -124,8 +124,10 @@ impl Run {
             report.verdict = OverallVerdict::Unreachable;
             return Ended::lost(report, format!("{spec} died: {obituary}"));
         }
-        let is_last = report.verdict == OverallVerdict::Unreachable;
-        Ended { report, lost: None, is_last }
+        if report.verdict == OverallVerdict::Unreachable {
+            return Ended::lost(report, format!("{spec} died, or answers no more"));
+        }
+        Ended { report, lost: None, is_last: false }
     }
 
     fn tell_phase(&self, phase: &str) {

@@ -194,7 +194,7 @@ async fn failed_by_time(trial: &Trial, sender: &Party, party: &Party) -> Result<
             .await
             .map_err(|stop| match stop {
                 Stop::Broken(finding) => {
-                    Stop::NotChecked(format!("it could not be prepared: {}", finding.seen))
+                    Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
                 }
                 other => other,
             })?;

@@ -265,7 +265,7 @@ fn finished_or_refused(
 fn unprepared(stop: Stop) -> Stop {
     match stop {
         Stop::Broken(finding) => {
-            Stop::NotChecked(format!("it could not be prepared: {}", finding.seen))
+            Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
         }
         other => other,
     }

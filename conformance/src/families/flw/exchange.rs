@@ -159,6 +159,11 @@ impl Times {
         self.all.extend(other.all);
     }
 
+    /// How long the longest one took.
+    pub(super) fn longest(&self) -> Duration {
+        self.longest
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
@@ -176,7 +181,10 @@ impl Times {
         seen: impl Fn(String, String) -> String,
     ) -> Verdict {
         let (before, now) = (median(usual.all.clone()), median(self.all));
-        let accepted = "about as long as before";
+        let longest = (usual.longest * 4 + HELD_UP).as_secs_f64();
+        let most = (before * 4 + DELAY).as_secs_f64();
+        let accepted =
+            format!("at most {most:.1} s for half of them, and {longest:.1} s for each one");
         if is_delay(before, now) {
             let ms = |it: Duration| format!("{} ms", it.as_millis());
             return Err(trial.missed(wait, seen(ms(now), ms(before)), accepted).await);

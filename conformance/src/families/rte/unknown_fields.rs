@@ -71,8 +71,17 @@ async fn one_place(trial: &Trial, place: Place) -> Verdict {
         if (came.round_number, &came.message_type, &came.payload)
             != (request.round_number, &request.message_type, &request.payload)
         {
-            let seen = format!("routed with unknown fields ({place:?}), it came as {came:?}");
-            return Err(Stop::broken(seen, format!("what was sent: {request:?}")));
+            let came = (came.round_number, &came.message_type, came.payload.len());
+            let sent = (request.round_number, &request.message_type, request.payload.len());
+            let words = |(round, kind, bytes): (i32, &String, usize)| {
+                format!("round {round}, type {kind:?}, {bytes} bytes")
+            };
+            let other = if came == sent { ", but not the same" } else { "" };
+            let seen = format!(
+                "routed with unknown fields ({place:?}), it came with {}{other}",
+                words(came)
+            );
+            return Err(Stop::broken(seen, format!("what was sent: {}", words(sent))));
         }
     }
     kept([&keeping], polls_and_acknowledges(trial, &bob, &session, &sent, place).await)
@@ -241,8 +250,9 @@ async fn polls_and_acknowledges(
         if status.message_id != sent.id || entry.is_none_or(|it| it.status != expected) {
             let seen = format!(
                 "acknowledged and asked for with unknown fields ({place:?}), the status of {} is \
-                 {status:?}",
-                sent.id
+                 {}",
+                sent.id,
+                status.brief()
             );
             return Err(Stop::broken(seen, expected));
         }

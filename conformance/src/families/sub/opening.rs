@@ -170,7 +170,9 @@ async fn have_headers<T: Carried>(trial: &Trial, feed: &mut Feed<T>) -> Result<b
     let _ = feed.item_until(Instant::now()).await;
     if let Some(ending) = feed.ending() {
         let words = ending.words();
-        return Err(Stop::NotChecked(format!("it could not be prepared: the stream {words}")));
+        return Err(Stop::NotChecked(format!(
+            "what it needs first did not work: the stream {words}"
+        )));
     }
     match trial.missed(&wait, "no headers", "headers").await {
         Stop::Broken(_) => Ok(false),
