@@ -1,7 +1,7 @@
 //! What a call passes before the specimen sees it: FLW-4. The right specimen lets everything pass.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::Request;
 use mpc_router_proto::v1::RouteMessageRequest;
@@ -17,6 +17,10 @@ use super::{Fault, Twist};
 /// Calls that may be under way, where a fault counts them.
 const PERMITS: usize = 200;
 
+/// Calls that may wait to be taken up, where a fault counts them, and how long each takes.
+const WAITING: usize = 60;
+const TAKEN_UP: Duration = Duration::from_millis(1);
+
 /// How long the first panic takes with symbols to load.
 const SYMBOLS: Duration = Duration::from_secs(6);
 
@@ -27,6 +31,7 @@ pub(super) struct Gate {
     permits: Arc<Semaphore>,
     reading: Arc<Mutex<()>>,
     poisoned: Arc<AtomicBool>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Gate {
@@ -36,6 +41,7 @@ impl Gate {
             permits: Arc::new(Semaphore::new(PERMITS)),
             reading: Arc::default(),
             poisoned: Arc::default(),
+            waiting: Arc::default(),
         }
     }
 
@@ -43,6 +49,19 @@ impl Gate {
     pub(super) async fn enters(&self, request: Request<Body>) -> Result<Request<Body>, Status> {
         if self.twist.has(Fault::ResetsLeakPermits) {
             self.permits.acquire().await.expect("nobody closes it").forget();
+        }
+        if self.twist.has(Fault::WaitingCallsRefuseOthers) {
+            if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                return Err(Status::cancelled("CANCELLED"));
+            }
+            let gate = self.clone();
+            // Also when the call has been reset.
+            tokio::spawn(async move {
+                let _turn = gate.reading.lock().await;
+                sleep(TAKEN_UP).await;
+                gate.waiting.fetch_sub(1, Ordering::Relaxed);
+            });
         }
         let reads = self.twist.has(Fault::RequestsReadInTurn);
         let decodes = self.twist.has(Fault::GarbagePoisonsLock);

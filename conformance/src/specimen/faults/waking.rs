@@ -86,6 +86,8 @@ macro_rules! of_waking {
         "The limit is checked after the message was stored, and nobody takes that back."
     ResetsLeakPermits "resets-leak-permits" kills "FLW-4":
         "A call takes a permit and gives it back at its end, which a call that is reset never comes to."
+    WaitingCallsRefuseOthers "waiting-calls-refuse-others" kills "FLW-4":
+        "The server refuses calls of every connection while too many wait to be taken up, those that were reset among them: gRPC's C core does so from 1,000 on (grpc.server.max_pending_requests)."
     RequestsReadInTurn "requests-read-in-turn" kills "FLW-4":
         "One lock is held while a request is read, so whoever sends half of one stops all others."
     GarbagePoisonsLock "garbage-poisons-lock" kills "FLW-4":

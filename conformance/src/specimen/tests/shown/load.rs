@@ -48,6 +48,7 @@ async fn overloaded(story: &mut Story, twist: Twist) {
         let routed = world.route("s", "a", &["b"], vec![0; MIB / 4]).await.is_ok();
         story.tell("accepted", (routed, began.elapsed() > SOON));
     }
+    tokio::time::sleep(SOON).await;
     story.tell("waiting", world.pending("b").await);
     let calls: Vec<_> = (0..120)
         .map(|_| {
@@ -58,6 +59,7 @@ async fn overloaded(story: &mut Story, twist: Twist) {
     for call in calls {
         story.tell("at once", call.await.unwrap());
     }
+    tokio::time::sleep(SOON).await;
     story.tell("waiting", world.pending("c").await);
 }
 
