@@ -36,6 +36,8 @@ pub struct FaultTrial {
     pub killer: RequirementReport,
     /// The other requirements that were broken by it, where the whole suite was run.
     pub also: Vec<String>,
+    /// How long the trial took, in this machine's time.
+    pub took: Duration,
 }
 
 impl FaultTrial {
@@ -66,10 +68,26 @@ pub struct VariantTrial {
     pub alarms: Vec<RequirementReport>,
     /// Those without a verdict, where that is no alarm: things took their time.
     pub undecided: Vec<RequirementReport>,
+    /// How long the trial took, in this machine's time.
+    pub took: Duration,
+}
+
+impl VariantTrial {
+    /// What was tried, as [`name_of`] says it.
+    pub fn name(&self) -> String {
+        name_of(&self.variants)
+    }
+}
+
+/// These variants together: their names joined by `+`.
+pub fn name_of(variants: &[Variant]) -> String {
+    let names: Vec<_> = variants.iter().map(|it| it.name()).collect();
+    if names.is_empty() { "the right specimen".into() } else { names.join("+") }
 }
 
 /// Plants one fault and runs the check that must find it, or the whole suite.
 pub fn try_fault(fault: Fault, whole: bool) -> FaultTrial {
+    let began = Instant::now();
     let selection = match whole {
         true => Selection::default(),
         false => Selection::one(fault.kills()).expect("a fault names a requirement"),
@@ -80,7 +98,7 @@ pub fn try_fault(fault: Fault, whole: bool) -> FaultTrial {
     let broken = report.requirements.into_iter();
     let mut also: Vec<_> = broken.filter(|it| it.finding.is_some()).map(|it| it.id).collect();
     also.sort_unstable();
-    FaultTrial { fault, killer, also }
+    FaultTrial { fault, killer, also, took: began.elapsed() }
 }
 
 /// Runs what is selected, of what the specimen claims, on a legal variant of it. Each family whose
@@ -92,6 +110,7 @@ pub fn try_variants(
     selection: &Selection,
     latency: Duration,
 ) -> VariantTrial {
+    let began = Instant::now();
     let legal_warning = |it: &RequirementReport| {
         it.outcome == Outcome::Warned
             && variants.iter().any(|variant| variant.warns().contains(&it.id.as_str()))
@@ -106,7 +125,7 @@ pub fn try_variants(
     let is_undecided =
         |it: &RequirementReport| it.outcome == Outcome::Inconclusive && !latency.is_zero();
     let (undecided, alarms) = alarms.partition(is_undecided);
-    VariantTrial { variants: variants.to_vec(), alarms, undecided }
+    VariantTrial { variants: variants.to_vec(), alarms, undecided, took: began.elapsed() }
 }
 
 /// So many random combinations of two and of three variants in turn; the same ones for the same seed.
@@ -220,11 +239,11 @@ fn asks_who_calls(twist: &Twist, selection: &Selection) -> bool {
 }
 
 /// Does `work` on each of `items` on as many threads as the machine has cores, and tells each
-/// result as it comes, with how long it took.
+/// result as it comes.
 pub fn on_all_cores<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
-    tell: impl FnMut(&R, Duration) + Send,
+    tell: impl FnMut(&R) + Send,
 ) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
@@ -233,10 +252,9 @@ pub fn on_all_cores<T: Sync, R: Send>(
         for _ in 0..cores.min(items.len()) {
             scope.spawn(|| {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let began = Instant::now();
                     let result = work(item);
                     let mut done = done.lock().expect("telling does not panic");
-                    (done.0)(&result, began.elapsed());
+                    (done.0)(&result);
                     done.1.push(result);
                 }
             });
@@ -253,7 +271,7 @@ mod tests {
     fn every_fault_of_registration_is_found() {
         let faults: Vec<_> =
             faults_with_a_check().filter(|it| it.kills().starts_with("REG-")).collect();
-        let trials = on_all_cores(&faults, |fault| try_fault(*fault, false), |_, _| {});
+        let trials = on_all_cores(&faults, |fault| try_fault(*fault, false), |_| {});
         let complaint = |it: &FaultTrial| Some(format!("{}: {}", it.fault, it.survives()?));
         assert_eq!(trials.iter().filter_map(complaint).collect::<Vec<_>>(), [""; 0]);
         assert!(trials.len() > 8, "there are faults of registration");

@@ -17,9 +17,10 @@ use super::list::textwrap;
 use super::run::LATENCY_MAX;
 use crate::causes;
 use crate::families::{self, FAMILIES};
+use crate::report::html::matrix::Matrix;
 use crate::select::Selection;
 use crate::selftest::{
-    FaultTrial, VariantTrial, faults_with_a_check, on_all_cores, some_together, try_fault,
+    FaultTrial, VariantTrial, faults_with_a_check, name_of, on_all_cores, some_together, try_fault,
     try_variants, without_a_fault,
 };
 use crate::specimen::{Fault, Variant};
@@ -68,6 +69,10 @@ pub(super) struct Selftest {
     /// it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "check", "together"])]
     write_symptoms: Option<PathBuf>,
+    /// Write what was found to FILE as a page: of each fault what it is, which check found it, and
+    /// what that said.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print only what is wrong, and the sum.
     #[arg(long, short)]
     quiet: bool,
@@ -80,10 +85,8 @@ impl Selftest {
     pub(super) fn execute(self) -> Result<u8, Failure> {
         let selection = Selection::new(&self.check, &[], &[]).map_err(Failure::usage)?;
         let (faults, variants) = self.chosen(&selection)?;
-        let mut times = Vec::new();
-        let (mut found, alarms) = Watch::default().over(|watch| {
-            let found = self.faults(&faults, watch, &mut times);
-            (found, self.variants(&variants, &selection, watch, &mut times))
+        let (mut found, mut alarms) = Watch::default().over(|watch| {
+            (self.faults(&faults, watch), self.variants(&variants, &selection, watch))
         });
         found.sort_by_key(|it| Fault::ALL.iter().position(|fault| *fault == it.fault));
         if let Some(file) = &self.write_symptoms {
@@ -92,6 +95,12 @@ impl Selftest {
         let survivors = found.iter().filter(|it| it.survives().is_some()).count();
         let whole = self.only.is_empty() && selection.is_everything();
         let untested = if whole { without_a_fault() } else { Vec::new() };
+        if let Some(file) = &self.html {
+            alarms.sort_by_key(|it| variants.iter().position(|variants| *variants == it.variants));
+            let (faults, variants, untested) = (&found, &alarms, &untested);
+            let matrix = Matrix { faults, variants, untested, whole: self.matrix };
+            write(file, &matrix.render())?;
+        }
         if !self.quiet {
             print_matrix(&found);
         }
@@ -106,7 +115,9 @@ impl Selftest {
         for id in &untested {
             println!("{} {id} has a check that no fault tests", "UNTESTED".red().bold());
         }
-        print_slowest(times, self.slowest);
+        let times = found.iter().map(|it| (it.took, it.fault.name().into()));
+        let times = times.chain(alarms.iter().map(|it| (it.took, it.name())));
+        print_slowest(times.collect(), self.slowest);
         print_undecided(&alarms);
         let alarming = alarms.iter().filter(|it| !it.alarms.is_empty()).count();
         let sum = format!(
@@ -165,15 +176,12 @@ impl Selftest {
         Ok((faults, variants))
     }
 
-    fn faults(&self, faults: &[Fault], watch: &Watch, times: &mut Vec<Took>) -> Vec<FaultTrial> {
+    fn faults(&self, faults: &[Fault], watch: &Watch) -> Vec<FaultTrial> {
         let mut count = Count::new("faults", faults.len());
         on_all_cores(
             faults,
             |fault| watch.trial(fault.name().into(), || try_fault(*fault, self.matrix)),
-            |trial, took| {
-                count.one_more();
-                times.push((took, trial.fault.name().into()));
-            },
+            |_| count.one_more(),
         )
     }
 
@@ -182,7 +190,6 @@ impl Selftest {
         variants: &[Vec<Variant>],
         selection: &Selection,
         watch: &Watch,
-        times: &mut Vec<Took>,
     ) -> Vec<VariantTrial> {
         let mut count = Count::new("variants", variants.len());
         on_all_cores(
@@ -192,16 +199,10 @@ impl Selftest {
                     try_variants(variants, selection, Duration::from_millis(self.latency))
                 })
             },
-            |trial, took| {
-                count.one_more();
-                times.push((took, name_of(&trial.variants)));
-            },
+            |_| count.one_more(),
         )
     }
 }
-
-/// How long a trial took, and what was tried.
-type Took = (Duration, String);
 
 /// How far it is: as it goes on a terminal, else at each tenth.
 struct Count {
@@ -227,17 +228,11 @@ impl Count {
     }
 }
 
-fn print_slowest(mut times: Vec<Took>, many: usize) {
+fn print_slowest(mut times: Vec<(Duration, String)>, many: usize) {
     times.sort_by(|one, other| other.cmp(one));
     for (took, name) in times.iter().take(many) {
         println!("{:>7.1} s  {name}", took.as_secs_f64());
     }
-}
-
-/// What `--only` calls it.
-fn name_of(variants: &[Variant]) -> String {
-    let names: Vec<_> = variants.iter().map(|it| it.name()).collect();
-    if names.is_empty() { "the right specimen".into() } else { names.join("+") }
 }
 
 /// The variants of this name, joined by `+`, if they are some.
@@ -247,7 +242,13 @@ fn combination(name: &str) -> Option<Vec<Variant>> {
 
 fn write_symptoms(found: &[FaultTrial], file: &Path) -> Result<(), Failure> {
     let said = found.iter().filter_map(|it| Some((it.fault, it.killer.finding.as_ref()?)));
-    std::fs::write(file, causes::symptoms(said))
+    write(file, &causes::symptoms(said))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    let folder = file.parent().unwrap_or(file);
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(file, text))
         .map_err(|error| Failure::usage(format!("cannot write to {}: {error}", file.display())))
 }
 
@@ -295,7 +296,7 @@ fn print_undecided(trials: &[VariantTrial]) {
 }
 
 fn print_alarms(trial: &VariantTrial) {
-    println!("{} on {}:", "FALSE ALARM".red().bold(), name_of(&trial.variants));
+    println!("{} on {}:", "FALSE ALARM".red().bold(), trial.name());
     for report in &trial.alarms {
         println!("    {} {}: {}", report.id, report.outcome.name(), report.detail);
     }

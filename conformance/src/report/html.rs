@@ -5,16 +5,21 @@
 //! and nothing be loaded.
 
 mod ceremony;
+mod filter;
 mod findings;
+mod frame;
+pub(crate) mod matrix;
 mod overview;
 mod register;
+mod repeats;
 mod spacetime;
 mod target;
 
 use std::path::Path;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
+use self::frame::Page;
 use super::timeline::Story;
 use super::wording::{
     Span, duration, glyph, outcome_like, short_digest, spans, utc, visible, words,
@@ -22,69 +27,40 @@ use super::wording::{
 use super::{Form, Report, RequirementReport, WriteError, summary};
 use crate::outcome::Outcome;
 
-const STYLE: &str = include_str!("html/page.css");
-const SCRIPT: &str = include_str!("html/filter.js");
-
-/// The SHA-256 of the script, as a policy names it. When the script changes, the test that fails
-/// says what it must be.
-const SCRIPT_HASH: &str = "sha256-0TPEUZZDvzmkuINPD7dQQFOulVyWONKMl9I9eXqjc0M=";
-
 /// The report as a page.
 pub fn render(report: &Report) -> String {
-    let outcome = outcome_like(report.verdict);
     let name = text(&report.target.name);
-    let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '{SCRIPT_HASH}'; \
-         base-uri 'none'; form-action 'none'"
-    );
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title {
-                    (glyph(outcome)) " " (name) ": " (report.verdict.words())
-                    " – MessageRouter conformance"
-                }
-                link rel="icon" href=(icon(outcome));
-                style { (PreEscaped(STYLE)) }
+    let page = Page {
+        outcome: outcome_like(report.verdict),
+        title: format!("{name}: {} – MessageRouter conformance", report.verdict.words()),
+        heading: html! {
+            h1 { (name) }
+            @if report.target.reached_by != report.target.name {
+                p.reached { (text(&report.target.reached_by)) }
             }
-            body {
-                header.masthead {
-                    p.eyebrow { "MessageRouter conformance" }
-                    h1 { (name) }
-                    @if report.target.reached_by != report.target.name {
-                        p.reached { (text(&report.target.reached_by)) }
-                    }
-                }
-                main {
-                    (verdict(report))
-                    (overview::families(report))
-                    (findings::broken(report))
-                    (findings::open_ends(report))
-                    @if let Some(ceremony) = &report.ceremony { (ceremony::section(ceremony)) }
-                    (register::section(report))
-                    (target::section(report))
-                }
-                footer {
-                    p {
-                        "Written by mpc-conformance " (text(&report.suite_version))
-                        ", report format " (report.format)
-                        @if let Some(digest) = &report.requirement_set {
-                            ", requirement set "
-                            code title=(text(digest)) { (text(&short_digest(digest))) }
-                        }
-                        ". The same seed makes the same names and random choices again."
-                    }
-                }
-                script { (PreEscaped(SCRIPT)) }
+        },
+        main: html! {
+            (verdict(report))
+            @if let Some(compared) = &report.baseline { (repeats::baseline(report, compared)) }
+            @if let Some(all) = &report.repeats { (repeats::section(report, all)) }
+            (overview::families(report))
+            (findings::broken(report))
+            (findings::open_ends(report))
+            @if let Some(ceremony) = &report.ceremony { (ceremony::section(ceremony)) }
+            (register::section(report))
+            (target::section(report))
+        },
+        footer: html! {
+            "Written by mpc-conformance " (text(&report.suite_version))
+            ", report format " (report.format)
+            @if let Some(digest) = &report.requirement_set {
+                ", requirement set "
+                code title=(text(digest)) { (text(&short_digest(digest))) }
             }
-        }
+            ". The same seed makes the same names and random choices again."
+        },
     };
-    page.into_string()
+    page.render()
 }
 
 /// Writes the report to `path`.
@@ -149,7 +125,12 @@ fn verdict(report: &Report) -> Markup {
                 @for outcome in Outcome::ALL {
                     @let number = report.counts.get(outcome);
                     @if number > 0 {
-                        li { (mark(outcome)) " " b { (number) } " " (words(outcome)) }
+                        li {
+                            (mark(outcome)) " "
+                            (filter::link(&format!("outcome={}", outcome.name()), html! {
+                                b { (number) } " " (words(outcome))
+                            }))
+                        }
                     }
                 }
             }
@@ -213,25 +194,7 @@ fn sentence(says: &str) -> Markup {
     }
 }
 
-/// The page's icon, so that open tabs tell their verdict.
-fn icon(outcome: Outcome) -> String {
-    let colour = match outcome {
-        Outcome::Passed => "1a7f37",
-        Outcome::Failed => "cf222e",
-        _ => "8250df",
-    };
-    let sign = match outcome {
-        Outcome::Passed => "M9 17l5 5 10-12",
-        Outcome::Failed => "M10 10l12 12M22 10L10 22",
-        _ => "M11 12a5 5 0 1 1 7 4.500c-2 1-2 1.500-2 3.500M16 24v.1",
-    };
-    format!(
-        "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>\
-         <rect width='32' height='32' rx='8' fill='%23{colour}'/>\
-         <path d='{sign}' fill='none' stroke='white' stroke-width='3.500' stroke-linecap='round' \
-         stroke-linejoin='round'/></svg>"
-    )
-}
-
+#[cfg(test)]
+mod browser;
 #[cfg(test)]
 mod tests;

@@ -59,3 +59,20 @@ async fn help_tells_the_exit_codes() {
         assert!(ended.stdout.contains("Exit codes: 0 "), "{command:?}: {}", ended.stdout);
     }
 }
+
+#[tokio::test]
+async fn the_self_test_writes_a_page() {
+    let bench = Bench::new();
+    let page = bench.file("a folder/matrix.html");
+    let only = ["--only", "empty-party-registered,coarse-clock", "--check", "REG-2"];
+    let html = ["--html", page.to_str().unwrap()];
+    bench.run(&[&["selftest"][..], &only, &html].concat()).await.with(0, "");
+    let page = std::fs::read_to_string(page).unwrap();
+    for part in ["1 of 1 faults found, 1 of 1 variants clean", "fault-empty-party-registered"] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    let ended = bench
+        .run(&["selftest", "--only", "coarse-clock", "--check", "REG-2", "--html", "/dev/null/x"])
+        .await;
+    ended.with(5, "cannot write to /dev/null/x");
+}

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::summary::{self, FamilyGroup};
 use super::super::wording::{duration, glyph, words};
 use super::super::{Report, RequirementReport};
-use super::{class, findings, mark, reason, register, sentence, text};
+use super::{class, filter, findings, mark, reason, register, sentence, text};
 use crate::outcome::Outcome;
 
 /// Every family as a tile.
@@ -36,8 +36,10 @@ fn tile(family: &FamilyGroup<'_>) -> Markup {
             header {
                 h3 {
                     (mark(look))
-                    span.family { (text(family.name)) }
-                    span { (family.title) }
+                    (filter::link(&format!("family={}", text(family.name)), html! {
+                        span.family { (text(family.name)) } " "
+                        span { (family.title) }
+                    }))
                 }
                 p.score {
                     @if claimed == 0 { "not claimed" } @else { b { (passed) } "/" (claimed) }

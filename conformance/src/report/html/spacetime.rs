@@ -274,6 +274,6 @@ mod tests {
 
     #[test]
     fn rows_are_as_high_as_the_style_sheet_says() {
-        assert!(super::super::STYLE.contains(&format!("--row: {ROW}px")));
+        assert!(super::super::frame::STYLE.contains(&format!("--row: {ROW}px")));
     }
 }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::super::Report;
 use super::super::wording::{duration, micros, size};
+use super::super::{Report, TargetReport};
 use super::text;
 use crate::requirement::Capability;
 
@@ -31,6 +31,10 @@ pub(super) fn section(report: &Report) -> Markup {
                                 @if !is_claimed { span.unseen { " not claimed" } }
                             }
                         }
+                    }
+                    details.as-profile {
+                        summary { "The same as a profile" }
+                        pre.command tabindex="0" { code { (profile(target)) } }
                     }
                 }
                 div.panel {
@@ -63,6 +67,55 @@ pub(super) fn section(report: &Report) -> Markup {
     }
 }
 
+/// The target as a profile says it, for `--profile`.
+fn profile(target: &TargetReport) -> String {
+    let quoted = |text: &str| serde_json::Value::from(self::text(text)).to_string();
+    let claimed = target.capabilities.iter().filter(|it| **it != Capability::Core);
+    let claimed: Vec<_> = claimed.map(|it| quoted(it.name())).collect();
+    let timers = &target.timers;
+    format!(
+        "[target]\n\
+         name = {}\n\
+         capabilities = [{}]\n\n\
+         [timers]\n\
+         heartbeat_timeout_ms = {}\n\
+         ack_timeout_ms = {}\n\
+         max_retries = {}\n\
+         message_ttl_ms = {}\n\
+         max_payload_bytes = {}\n\
+         clock_tolerance_ms = {}\n\
+         stop_timeout_ms = {}\n",
+        quoted(&target.name),
+        claimed.join(", "),
+        timers.heartbeat_timeout_ms,
+        timers.ack_timeout_ms,
+        timers.max_retries,
+        timers.message_ttl_ms,
+        timers.max_payload_bytes,
+        timers.clock_tolerance_ms,
+        timers.stop_timeout_ms,
+    )
+}
+
 fn fact(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+    use crate::report::samples;
+
+    #[test]
+    fn the_profile_is_read_as_what_was_judged() {
+        for report in samples::all() {
+            let profile: Profile = toml::from_str(&profile(&report.target)).unwrap();
+            assert_eq!(profile.target.name.as_deref(), Some(&*text(&report.target.name)));
+            assert_eq!(profile.timers, report.target.timers);
+            let claimed = report.target.capabilities.iter();
+            let claimed: Vec<_> = claimed.copied().filter(|it| *it != Capability::Core).collect();
+            assert_eq!(profile.target.capabilities, claimed);
+        }
+    }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use super::frame::{SCRIPT, SCRIPT_HASH, STYLE};
 use super::*;
 use crate::report::samples;
 
@@ -37,7 +38,7 @@ fn a_failure_is_found_in_every_part() {
     ] {
         assert!(evidence.contains(part), "{part} in {evidence}");
     }
-    let row = between(&page, "<tr id=\"ORD-1\" data-outcome=\"failed\">", "</tr>");
+    let row = between(&page, "<tr id=\"ORD-1\" data-outcome=\"failed\"", "</tr>");
     assert!(row.contains("412 ms") && row.contains("MUST") && row.contains("core"), "{row}");
 }
 
@@ -55,8 +56,10 @@ fn every_requirement_has_a_pill_a_card_and_a_row() {
         assert_eq!(pills, expected(&|id, _| format!("card-{id}")));
         let cards = heads("<div class=\"card ");
         assert_eq!(cards, expected(&|id, outcome| format!("{outcome}\" id=\"card-{id}\" popover")));
-        let rows = heads("<tr id=\"");
-        assert_eq!(rows, expected(&|id, outcome| format!("{id}\" data-outcome=\"{outcome}\"")));
+        let rows: Vec<_> = heads("<tr id=\"");
+        let begins = expected(&|id, outcome| format!("{id}\" data-outcome=\"{outcome}\" "));
+        assert_eq!(rows.len(), begins.len());
+        assert!(rows.iter().zip(&begins).all(|(row, begin)| row.starts_with(begin)), "{rows:?}");
     }
 }
 
@@ -180,7 +183,7 @@ fn sentences_show_code_and_stress() {
 /// Text reaches the contrast of WCAG 2 AA in both colour schemes: 4.5 to 1.
 #[test]
 fn colours_can_be_read() {
-    let (light, rest) = STYLE.split_once("@media (prefers-color-scheme: dark)").unwrap();
+    let (light, rest) = STYLE.split_once("@media screen and (prefers-color-scheme: dark)").unwrap();
     let (dark, _) = rest.split_once("/*").unwrap();
     let outcomes = Outcome::ALL.map(|it| it.name());
     let on_tint = outcomes.map(|it| (it.to_owned(), format!("{it}-bg")));
@@ -217,4 +220,45 @@ fn luminance(colour: &str) -> f64 {
 
 fn contrast(one: f64, other: f64) -> f64 {
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[test]
+fn runs_and_baseline_are_on_the_page() {
+    let page = render(&samples::repeated());
+    let runs = between(&page, "<section id=\"runs\">", "</section>");
+    for part in [
+        "2 of 3 runs: not conformant 2",
+        "<span class=\"tag\">this report</span>",
+        "<a href=\"#REG-2\">REG-2</a>",
+        "passed 1, failed 1",
+    ] {
+        assert!(runs.contains(part), "{part} in {runs}");
+    }
+    let baseline = between(&page, "<section id=\"baseline\">", "</section>");
+    let group = |what: &str| between(baseline, what, "</details>");
+    for (what, parts) in [
+        ("worse than known", ["#REG-6", "in the baseline passed"]),
+        ("known not to hold", ["#ORD-1", "failed"]),
+    ] {
+        for part in parts {
+            assert!(group(what).contains(part), "{part} in {baseline}");
+        }
+    }
+    assert!(baseline.contains("Worse than acme_known.json: "), "{baseline}");
+
+    let page = render(&samples::small());
+    assert!(!page.contains("id=\"runs\"") && !page.contains("id=\"baseline\""));
+}
+
+#[test]
+fn what_took_long_has_a_long_bar() {
+    let page = render(&samples::failing());
+    let share = |id: &str| -> u64 {
+        let row = between(&page, &format!("<tr id=\"{id}\""), "</tr>");
+        between(row, "style=\"--share:", "\"").parse().unwrap()
+    };
+    assert_eq!(share("ACK-4"), 1_000, "the longest");
+    assert_eq!(share("ORD-1"), 412 * 1_000 / 10_311);
+    let never_ran = between(&page, "<tr id=\"IDM-1\"", "</tr>");
+    assert!(!never_ran.contains("--share"));
 }
