@@ -1,5 +1,5 @@
-//! Means to stop a target, to kill it, and to start it again: at the same address and with the same
-//! data.
+//! Means to stop a target, to kill it, and to start it again, at the same address and with the same
+//! data; some can be held as they stand as well, and cut off.
 
 mod store;
 
@@ -76,6 +76,38 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// # Errors
     /// If it ends or does not listen.
     async fn start(&self) -> Result<(), NotStarted>;
+
+    /// Holds the target as it stands: none of it runs, and its connections stay open.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    async fn pause(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Lets it run on.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    async fn resume(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Takes its network from the target: nothing reaches it any more.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    async fn cut(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Gives the network back.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    async fn mend(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// How the target ended, if it has, since it listened.
     async fn fate(&self) -> Option<NotStarted> {
@@ -158,6 +190,46 @@ impl Power {
         *self.0.trouble.lock().expect("nobody panics with it") = trouble;
         self.0.on.store(started.is_ok(), Ordering::Relaxed);
         started
+    }
+
+    /// Holds the target as it stands.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    pub async fn pause(&self) -> io::Result<()> {
+        self.0.engine.pause().await?;
+        self.0.on.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Lets it run on.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    pub async fn resume(&self) -> io::Result<()> {
+        self.0.engine.resume().await?;
+        self.0.on.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes its network from the target.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    pub async fn cut(&self) -> io::Result<()> {
+        self.0.engine.cut().await?;
+        self.0.on.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives the network back.
+    ///
+    /// # Errors
+    /// If that did not work, or cannot be done with this target.
+    pub async fn mend(&self) -> io::Result<()> {
+        self.0.engine.mend().await?;
+        self.0.on.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Notes what the store of the target, which is stopped, holds before a check changes it. It is

@@ -29,6 +29,7 @@ Examples:
   mpc-conformance                                     the reference router, reports to mpc-report/
   mpc-conformance run --target http://127.0.0.1:50051 a router that runs already
   mpc-conformance run --target 'exec:acme-router --port {port}' --profile acme.toml
+  mpc-conformance run --target 'docker:acme:1.4 --port {port}'
   mpc-conformance init acme.toml                      a profile to fill in
   mpc-conformance run --only 'ORD-*' --only ACK-9     some requirements
   mpc-conformance report diff old.json new.json       what changed between two reports

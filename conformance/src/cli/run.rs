@@ -28,11 +28,21 @@ Targets:
                      {data} for a folder that is removed afterwards, {notify} for the URL at which
                      the suite takes notifications, {certs} for a folder with certificates made
                      for the run: ca.pem, server.pem and server.key
+  docker:IMAGE [ARGUMENT]...
+                     a container of a local image, which the suite starts and removes; the same
+                     stand for what they are in the container, and --env NAME=VALUE may stand
+                     before the image. Needs a suite built with --features docker
 
 A router that claims `durable` is stopped, killed and started again at the end of the run, and its
 store is damaged and put back; if it claims `secure` as well, once more: some print only then.
-For this the suite must have started it: by exec: or target.start, with {data} in the command or its
-folder as target.data. In a shell, let `exec` start it.
+For this the suite must have started it: by exec:, docker: or target.start, with {data} in the command
+or its folder as target.data. In a shell, let `exec` start it.
+
+A container listens on all its addresses, and is reached on this machine alone. Without {port}, the
+image has to expose one port. {data}, or target.data, is a folder in the container that stays over
+restarts; if you are not root, its program is run as you where there is one. What a suite that was
+killed leaves behind goes by
+  docker ps -aq --filter label=mpc-conformance | xargs docker rm -fv
 
 Repeated runs (--repeat) show what does not end the same way every time: each such requirement is
 listed with how often it passed, failed or had no verdict, on the terminal and as `repeats` in JSON.
@@ -57,7 +67,7 @@ writes one in which every key is explained. Every key is optional:
   [target]
   name = \"acme-router 1.4\"
   address = \"http://127.0.0.1:50051\"
-  start = \"acme-router --port 50051 --data /tmp/acme\"
+  start = \"acme-router --port 50051 --data /tmp/acme\"     # or \"docker:acme:1.4 serve\"
   data = \"/tmp/acme\"              # where its store lies, if not in {data}
   capabilities = [\"redelivery\"]
 

@@ -1,6 +1,8 @@
-//! What can be judged: the built-in router, one that runs already, one that the suite starts.
+//! What can be judged: the built-in router, one that runs already, one that the suite starts as a
+//! process or in a container.
 
 mod built_in;
+mod docker;
 mod engine;
 mod output;
 mod process;
@@ -19,15 +21,20 @@ use crate::identity::{Identities, IdentityError, NoIdentity};
 use crate::means::Means;
 use crate::notices::{Listening, Notices};
 use crate::power::Power;
+use crate::printed::Printed;
 use crate::profile::Profile;
 use crate::report::TargetReport;
 use crate::requirement::Capability;
 use crate::run::Subject;
 
+pub use docker::{DockerError, LABEL};
 pub use process::ProcessError;
 
 /// Stands for the URL of the suite's listener in a command.
 const NOTIFY: &str = "{notify}";
+
+/// What an image stands behind.
+const DOCKER: &str = "docker:";
 
 /// What to judge, as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +45,18 @@ pub enum Spec {
     Attach(Uri),
     /// A command that the suite starts and ends.
     Exec(String),
+    /// A local image, of which the suite starts a container and removes it, with what its program
+    /// takes.
+    Docker(String),
 }
 
 /// Why the text does not name a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// It has none of the known forms.
-    #[error("{0:?} is no target: use http://HOST:PORT, https://HOST:PORT or exec:COMMAND")]
+    #[error(
+        "{0:?} is no target: use http://HOST:PORT, https://HOST:PORT, exec:COMMAND or docker:IMAGE"
+    )]
     Form(String),
     /// It is an address that cannot be used.
     #[error("{0:?} is no address of a target: use http://HOST:PORT or https://HOST:PORT")]
@@ -52,6 +64,9 @@ pub enum SpecError {
     /// There is no command.
     #[error("exec: has no command: use exec:COMMAND, with {{port}} where the port goes")]
     NoCommand,
+    /// There is no image.
+    #[error("docker: has no image: use docker:IMAGE, then what its program takes")]
+    NoImage,
 }
 
 impl FromStr for Spec {
@@ -62,6 +77,12 @@ impl FromStr for Spec {
             return match command.trim() {
                 "" => Err(SpecError::NoCommand),
                 command => Ok(Self::Exec(command.into())),
+            };
+        }
+        if let Some(image) = text.strip_prefix(DOCKER) {
+            return match image.trim() {
+                "" => Err(SpecError::NoImage),
+                image => Ok(Self::Docker(image.into())),
             };
         }
         if !text.starts_with("http://") && !text.starts_with("https://") {
@@ -81,17 +102,19 @@ impl fmt::Display for Spec {
             Self::BuiltIn => f.write_str("built-in"),
             Self::Attach(uri) => write!(f, "{}", uri.to_string().trim_end_matches('/')),
             Self::Exec(command) => write!(f, "exec:{command}"),
+            Self::Docker(image) => write!(f, "{DOCKER}{image}"),
         }
     }
 }
 
 impl Spec {
-    /// What a profile names: its command, else its address, else the built-in router.
+    /// What a profile names: its command or image, else its address, else the built-in router.
     ///
     /// # Errors
-    /// If its address is none.
+    /// If its address is none, or there is no image.
     pub fn of_profile(profile: &Profile) -> Result<Self, SpecError> {
         match (&profile.target.start, &profile.target.address) {
+            (Some(image), _) if image.starts_with(DOCKER) => image.parse(),
             (Some(command), _) => Ok(Self::Exec(command.clone())),
             (None, Some(address)) => address.parse(),
             (None, None) => Ok(Self::BuiltIn),
@@ -113,18 +136,39 @@ pub struct Target {
 enum Life {
     BuiltIn(built_in::BuiltIn),
     Foreign,
-    Process(Held),
+    Started(Held),
 }
 
-/// A process that ends with this at the latest.
+/// What the suite has started.
+#[tonic::async_trait]
+trait Started: fmt::Debug + Send + Sync {
+    /// Asks it to end, and ends it by force after `limit`.
+    async fn end(&self, limit: Duration);
+
+    /// How it ended and what it said last, if it has ended.
+    async fn obituary(&self) -> Option<String>;
+
+    /// Ends it by force, for good, and leaves nothing of it behind.
+    fn is_over(&self);
+}
+
+/// What ends with this at the latest.
 #[derive(Debug)]
-struct Held(Arc<process::Process>);
+struct Held(Arc<dyn Started>);
 
 /// Also after a panic or Ctrl-C, and whoever else has means to start it.
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.is_over();
     }
+}
+
+/// What the suite has started, and what it has of it.
+struct Opened {
+    door: Door,
+    power: Power,
+    printed: Option<Printed>,
+    held: Held,
 }
 
 /// Why a target is not there.
@@ -144,6 +188,9 @@ pub enum TargetError {
     /// The command did not start, or did not listen.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// There is no container of the image, or it does not listen.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// The certificates of its callers cannot be used.
     #[error("the certificates that tls names cannot be used: {0}")]
     Identities(#[from] IdentityError),
@@ -168,6 +215,7 @@ impl TargetError {
             Self::BuiltIn(_) => false,
             Self::Notifications { .. } => true,
             Self::Process(error) => error.is_usage(),
+            Self::Docker(error) => error.is_usage(),
             Self::Identities(_)
             | Self::NoIdentity(_)
             | Self::ServerName(_)
@@ -193,23 +241,8 @@ impl Target {
                 (Door::tcp(router.address()), Life::BuiltIn(router))
             }
             Spec::Attach(uri) => (door(uri, identities(profile)?)?, Life::Foreign),
-            Spec::Exec(command) => {
-                let own = match command.contains("{certs}") {
-                    true => Some(process::Certificates::make()?),
-                    false => None,
-                };
-                let known = match &own {
-                    Some(own) => Some(own.identities.clone()),
-                    None => identities(profile)?,
-                };
-                let command = command.replace(NOTIFY, notify.unwrap_or_default());
-                let process = process::Process::new(&command, profile, own)?;
-                let held = Held(Arc::new(process));
-                held.0.start().await?;
-                means.power = Some(Power::new(engine::Controls(held.0.clone())));
-                means.printed = held.0.printed();
-                (door(&held.0.address(), known)?, Life::Process(held))
-            }
+            Spec::Exec(command) => means.started(exec(command, profile, notify).await?),
+            Spec::Docker(image) => means.started(docker::open(image, profile, notify).await?),
         };
         let subject = Subject {
             name: name(spec, profile),
@@ -228,11 +261,11 @@ impl Target {
         TargetReport::new(name(spec, profile), spec.to_string(), claimed, profile.timers)
     }
 
-    /// What the target's process said last and how it ended, if the suite started it and it has
+    /// What the target said last and how it ended, if the suite started it and it has
     /// ended.
     pub async fn obituary(&mut self) -> Option<String> {
         match &mut self.life {
-            Life::Process(process) => process.0.obituary().await,
+            Life::Started(held) => held.0.obituary().await,
             Life::BuiltIn(_) | Life::Foreign => None,
         }
     }
@@ -241,14 +274,44 @@ impl Target {
     pub async fn close(self) {
         match self.life {
             Life::BuiltIn(router) => router.stop().await,
-            Life::Process(process) => {
+            Life::Started(held) => {
                 let limit = Duration::from_millis(self.subject.timers.stop_timeout_ms);
-                // Whether it ended by itself or not: what is left of it ends now.
-                drop(process.0.stop(limit).await);
+                held.0.end(limit).await;
             }
             Life::Foreign => {}
         }
     }
+}
+
+impl Means {
+    /// Takes what there is of a target that was started.
+    fn started(&mut self, Opened { door, power, printed, held }: Opened) -> (Door, Life) {
+        self.power = Some(power);
+        self.printed = printed;
+        (door, Life::Started(held))
+    }
+}
+
+/// Starts a command, and waits until it listens.
+async fn exec(
+    command: &str,
+    profile: &Profile,
+    notify: Option<&str>,
+) -> Result<Opened, TargetError> {
+    let own = match command.contains("{certs}") {
+        true => Some(process::Certificates::make()?),
+        false => None,
+    };
+    let known = match &own {
+        Some(own) => Some(own.identities.clone()),
+        None => identities(profile)?,
+    };
+    let command = command.replace(NOTIFY, notify.unwrap_or_default());
+    let process = Arc::new(process::Process::new(&command, profile, own)?);
+    let held = Held(process.clone());
+    process.start().await?;
+    let power = Power::new(engine::Controls(process.clone()));
+    Ok(Opened { door: door(&process.address(), known)?, power, printed: process.printed(), held })
 }
 
 /// Who may call, as the profile says.
@@ -279,9 +342,12 @@ async fn listen(
 ) -> Result<Option<(Notices, Listening)>, TargetError> {
     let is_told = match spec {
         Spec::BuiltIn => profile.target.claims(Capability::Offline),
-        Spec::Exec(command) => command.contains(NOTIFY),
+        Spec::Exec(command) | Spec::Docker(command) => command.contains(NOTIFY),
         Spec::Attach(_) => false,
     };
+    if is_told && matches!(spec, Spec::Docker(_)) && profile.notifications.listen.is_none() {
+        return docker::listen().await.map(Some);
+    }
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let Some(address) = profile.notifications.listen.or(is_told.then_some(any)) else {
         return Ok(None);
@@ -309,14 +375,31 @@ mod tests {
         assert_eq!("http://[::1]:1/".parse(), Ok(attach("http://[::1]:1/")));
         assert_eq!("https://a:1".parse(), Ok(attach("https://a:1/")));
         assert_eq!("exec: router --x".parse(), Ok(Spec::Exec("router --x".into())));
+        assert_eq!("docker:acme:1 --x".parse(), Ok(Spec::Docker("acme:1 --x".into())));
         for (text, error) in [
             ("localhost:50051", SpecError::Form("localhost:50051".into())),
             ("http://localhost", SpecError::Address("http://localhost".into())),
             ("http://:80", SpecError::Address("http://:80".into())),
             ("https://:1", SpecError::Address("https://:1".into())),
             ("exec: ", SpecError::NoCommand),
+            ("docker: ", SpecError::NoImage),
         ] {
             assert_eq!(text.parse::<Spec>(), Err(error), "{text}");
         }
+        for text in ["http://127.0.0.1:50051", "exec:router --x", "docker:acme:1 --x"] {
+            assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_a_profile_starts_is_a_command_or_an_image() {
+        let of = |start: &str| {
+            let mut profile = Profile::default();
+            profile.target.start = Some(start.into());
+            Spec::of_profile(&profile)
+        };
+        assert_eq!(of("router --x"), Ok(Spec::Exec("router --x".into())));
+        assert_eq!(of("docker:acme:1 --x"), Ok(Spec::Docker("acme:1 --x".into())));
+        assert_eq!(of("docker:"), Err(SpecError::NoImage));
     }
 }

@@ -23,7 +23,7 @@ use crate::profile::Profile;
 use crate::requirement::Capability;
 
 /// How long a command may take until it listens.
-const START_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long one attempt to connect may take: an address where nobody answers at all must not
 /// outlast [`START_LIMIT`].
@@ -158,7 +158,11 @@ impl Process {
         profile: &Profile,
         certificates: Option<Certificates>,
     ) -> Result<Self, ProcessError> {
-        let (host, socket) = socket_of(command, profile)?;
+        let (host, socket) = match socket_of(profile)? {
+            Some(told) => told,
+            None if command.contains("{port}") => (None, free_socket()?),
+            None => return Err(ProcessError::NoPort(command.into())),
+        };
         let folder = folder()?;
         let path = |folder: &TempDir| folder.path().display().to_string();
         let (port, data) = (socket.port().to_string(), path(&folder));
@@ -184,12 +188,7 @@ impl Process {
     }
 
     pub(super) fn address(&self) -> Uri {
-        let scheme = if self.is_encrypted { "https" } else { "http" };
-        let address = match &self.host {
-            Some(host) => format!("{scheme}://{host}:{}", self.socket.port()),
-            None => format!("{scheme}://{}", self.socket),
-        };
-        address.parse().expect("a socket's address is a host")
+        uri_of(self.host.as_deref(), self.socket, self.is_encrypted)
     }
 
     /// All that it prints, where that is kept.
@@ -268,6 +267,16 @@ impl Process {
     pub(super) async fn kill(&self) {
         self.signal(Signal::KILL);
         self.ends_within(KILL_LIMIT).await;
+    }
+
+    /// Lets none of it run.
+    pub(super) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it run on.
+    pub(super) fn resume(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// How it ended and what it said last, if it has ended.
@@ -413,31 +422,39 @@ async fn connects(address: SocketAddr) -> bool {
     matches!(timeout(CONNECT_LIMIT, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-fn folder() -> std::io::Result<TempDir> {
+pub(super) fn folder() -> std::io::Result<TempDir> {
     tempfile::Builder::new().prefix("mpc-conformance-").tempdir()
 }
 
-/// Where the command will listen: a free port if it has a place for one, else the profile's, with the
-/// name that the profile has for this machine.
-fn socket_of(
-    command: &str,
+/// Where the profile says that a started target listens, with its name for this machine.
+pub(super) fn socket_of(
     profile: &Profile,
-) -> Result<(Option<String>, SocketAddr), ProcessError> {
-    if let Some(address) = &profile.target.address {
-        let wrong = || ProcessError::Address(address.clone());
-        let socket = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
-        let socket = socket.ok_or_else(wrong)?.trim_end_matches('/');
-        let named = socket.strip_prefix(LOCALHOST).and_then(|rest| rest.strip_prefix(':'));
-        let Some(port) = named else {
-            return Ok((None, socket.parse().map_err(|_| wrong())?));
-        };
-        let port = port.parse().map_err(|_| wrong())?;
-        return Ok((Some(LOCALHOST.into()), SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
-    }
-    if !command.contains("{port}") {
-        return Err(ProcessError::NoPort(command.into()));
-    }
-    Ok((None, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?))
+) -> Result<Option<(Option<String>, SocketAddr)>, ProcessError> {
+    let Some(address) = &profile.target.address else { return Ok(None) };
+    let wrong = || ProcessError::Address(address.clone());
+    let socket = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
+    let socket = socket.ok_or_else(wrong)?.trim_end_matches('/');
+    let named = socket.strip_prefix(LOCALHOST).and_then(|rest| rest.strip_prefix(':'));
+    let Some(port) = named else {
+        return Ok(Some((None, socket.parse().map_err(|_| wrong())?)));
+    };
+    let port = port.parse().map_err(|_| wrong())?;
+    Ok(Some((Some(LOCALHOST.into()), SocketAddr::from((Ipv4Addr::LOCALHOST, port)))))
+}
+
+/// Where nobody listens.
+pub(super) fn free_socket() -> Result<SocketAddr, ProcessError> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// How a started target is reached.
+pub(super) fn uri_of(host: Option<&str>, socket: SocketAddr, is_encrypted: bool) -> Uri {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let address = match host {
+        Some(host) => format!("{scheme}://{host}:{}", socket.port()),
+        None => format!("{scheme}://{socket}"),
+    };
+    address.parse().expect("a socket's address is a host")
 }
 
 #[cfg(test)]

@@ -11,14 +11,14 @@ use super::*;
 
 /// The part of YAML that the action is written in: maps and lists by indentation, texts in a line.
 #[derive(Debug)]
-enum Node {
+pub(crate) enum Node {
     Text(String),
     Map(Vec<(String, Node)>),
     List(Vec<Node>),
 }
 
 impl Node {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|it| !it.trim().is_empty() && !it.starts_with('#'));
         let lines = lines.map(|line| {
             let rest = line.trim_start_matches(' ');
@@ -36,6 +36,10 @@ impl Node {
             while let Some((_, line)) =
                 lines.next_if(|(at, it)| *at == indent && it.starts_with("- "))
             {
+                if !Self::has_key(&line[2..]) {
+                    list.push(Self::Text(Self::text(&line[2..])));
+                    continue;
+                }
                 let mut item = vec![(indent + 2, line[2..].to_owned())];
                 while let Some(line) = lines.next_if(|(at, _)| *at > indent) {
                     item.push(line);
@@ -59,6 +63,13 @@ impl Node {
         Self::Map(map)
     }
 
+    fn has_key(item: &str) -> bool {
+        let is_key =
+            |it: &str| it.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
+        item.split_once(':')
+            .is_some_and(|(key, value)| is_key(key) && (value.is_empty() || value.starts_with(' ')))
+    }
+
     fn text(value: &str) -> String {
         if let Some(quoted) = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')) {
             assert!(!quoted.contains(['"', '\\']), "{value}: no escapes here");
@@ -72,7 +83,7 @@ impl Node {
     }
 
     /// A map with these keys, in any order, and no others but those of `may`.
-    fn map(&self, must: &[&str], may: &[&str]) -> BTreeMap<&str, &Self> {
+    pub(crate) fn map(&self, must: &[&str], may: &[&str]) -> BTreeMap<&str, &Self> {
         let Self::Map(entries) = self else { panic!("no map: {self:?}") };
         let map: BTreeMap<_, _> = entries.iter().map(|(key, it)| (key.as_str(), it)).collect();
         for key in map.keys() {
@@ -82,12 +93,12 @@ impl Node {
         map
     }
 
-    fn entries(&self) -> &[(String, Self)] {
+    pub(crate) fn entries(&self) -> &[(String, Self)] {
         let Self::Map(entries) = self else { panic!("no map: {self:?}") };
         entries
     }
 
-    fn words(&self) -> &str {
+    pub(crate) fn words(&self) -> &str {
         let Self::Text(text) = self else { panic!("no text: {self:?}") };
         text
     }

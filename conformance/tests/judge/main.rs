@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared is a test that fails")]
 
 mod action;
+mod examples;
 mod script;
 
 use std::collections::BTreeMap;
