@@ -35,8 +35,8 @@ Targets:
 
 A router that claims `durable` is stopped, killed and started again at the end of the run, and its
 store is damaged and put back; if it claims `secure` as well, once more: some print only then.
-For this the suite must have started it: by exec:, docker: or target.start, with {data} in the command
-or its folder as target.data. In a shell, let `exec` start it.
+For this the suite must have started it: by exec:, docker: or target.start, with {data} in the
+command or its folder as target.data. In a shell, let `exec` start it.
 
 A container listens on all its addresses, and is reached on this machine alone. Without {port}, the
 image has to expose one port. {data}, or target.data, is a folder in the container that stays over
