@@ -30,6 +30,8 @@ pub struct Feed<T> {
     call: String,
     arrivals: mpsc::UnboundedReceiver<Arrival<T>>,
     headers: watch::Receiver<Option<Instant>>,
+    /// Whether it is read.
+    reads: watch::Sender<bool>,
     ended: Option<Ending>,
     seen: BTreeSet<String>,
     /// It has brought something.
@@ -101,6 +103,7 @@ impl<T: Carried> Feed<T> {
     ) -> Self {
         let (sender, arrivals) = mpsc::unbounded_channel();
         let (opened, headers) = watch::channel(None);
+        let (reads, mut may_read) = watch::channel(true);
         let noted = trial.journal().begin(&party, call.clone());
         let (journal, owner, what) = (trial.journal().clone(), party.clone(), call.clone());
         let reader = tokio::spawn(async move {
@@ -110,6 +113,8 @@ impl<T: Carried> Feed<T> {
                     opened.send_replace(Some(Instant::now()));
                     let mut stream = response.into_inner();
                     loop {
+                        // Whoever drops the feed ends this as well.
+                        let _ = may_read.wait_for(|reads| *reads).await;
                         match stream.message().await {
                             Ok(Some(content)) => {
                                 journal.note(&owner, &format!("item of {what}"), content.brief());
@@ -140,11 +145,22 @@ impl<T: Carried> Feed<T> {
             call,
             arrivals,
             headers,
+            reads,
             ended: None,
             seen: BTreeSet::new(),
             opened: false,
             reader: reader.abort_handle(),
         }
+    }
+
+    /// Reads nothing more of it but the next item, until it reads on.
+    pub(crate) fn stalls(&self) {
+        self.reads.send_replace(false);
+    }
+
+    /// Reads it again.
+    pub(crate) fn reads_on(&self) {
+        self.reads.send_replace(true);
     }
 
     /// The next item of any kind, copies included; `None` when the time is over or the stream has

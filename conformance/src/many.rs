@@ -45,12 +45,37 @@ pub(crate) fn volume<'a>(
     trial: &Trial,
     outgoing: impl IntoIterator<Item = (&'a Party, RouteMessageRequest)>,
 ) -> Many<Sent> {
-    let time = VOLUME_LIMIT.min(Duration::from_millis(trial.timers().message_ttl_ms) / 4);
     let route = |(party, request): (&Party, _)| {
         let party = party.clone();
         async move { party.has_sent_this(request).await }
     };
-    Box::pin(all(outgoing.into_iter().map(route).collect(), Some(time)))
+    Box::pin(all(outgoing.into_iter().map(route).collect(), Some(volume_time(trial))))
+}
+
+/// The same, but for those that the target refuses for lack of resources.
+///
+/// # Errors
+/// Without the messages the requirement cannot be checked.
+pub(crate) async fn volume_that_fits<'a>(
+    trial: &Trial,
+    outgoing: impl IntoIterator<Item = (&'a Party, RouteMessageRequest)>,
+) -> Result<Vec<Sent>, Stop> {
+    let route = |(party, request): (&Party, RouteMessageRequest)| {
+        let party = party.clone();
+        async move {
+            let answer = party.route(request.clone()).await;
+            if answer.overload().is_some() {
+                return Ok(None);
+            }
+            Ok(Some(Sent { id: answer.prepared()?.message_id, request }))
+        }
+    };
+    let sent = all(outgoing.into_iter().map(route).collect(), Some(volume_time(trial)));
+    Ok(sent.await?.into_iter().flatten().collect())
+}
+
+fn volume_time(trial: &Trial) -> Duration {
+    VOLUME_LIMIT.min(Duration::from_millis(trial.timers().message_ttl_ms) / 4)
 }
 
 /// A sender, so many recipients, and a session of them all.

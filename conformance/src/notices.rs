@@ -5,6 +5,7 @@ mod listening;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use http::StatusCode;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -78,12 +79,33 @@ struct Attempt {
 /// What a notification is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// 204: the party is told.
-    Taken,
-    /// 503: not now.
-    Refused,
-    /// 400: this is no notification.
+    /// The party is told.
+    Taken(StatusCode),
+    /// Not now.
+    Refused(StatusCode),
+    /// This is no notification.
     Garbled,
+}
+
+/// Any 2xx is success: a party's notifications are answered with one after the other.
+const TAKEN: [StatusCode; 3] = [StatusCode::OK, StatusCode::ACCEPTED, StatusCode::NO_CONTENT];
+
+/// And nothing else is.
+const REFUSED: [StatusCode; 4] = [
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::FOUND,
+];
+
+impl Reply {
+    /// Its HTTP status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Taken(status) | Self::Refused(status) => status,
+            Self::Garbled => StatusCode::BAD_REQUEST,
+        }
+    }
 }
 
 /// What becomes of the notifications to one party.
@@ -133,7 +155,7 @@ impl Notices {
         let party = told.party_id.clone();
         let (reply, attempt) = self.keep(told, text);
         match reply {
-            Some(Reply::Taken) => return (Reply::Taken, Some(attempt)),
+            Some(reply @ Reply::Taken(_)) => return (reply, Some(attempt)),
             Some(reply) => return (reply, None),
             None => {}
         }
@@ -145,7 +167,7 @@ impl Notices {
             }
         }
         // Whoever sent it may have given up meanwhile, so it must not count as told.
-        (Reply::Refused, None)
+        (Reply::Refused(StatusCode::SERVICE_UNAVAILABLE), None)
     }
 
     /// The answer has left.
@@ -168,8 +190,10 @@ impl Notices {
         });
         let reply = match desk.orders.get(&told.party_id) {
             Some(Order::Hang) => None,
-            Some(Order::Refuse(times)) if refused.count() < *times => Some(Reply::Refused),
-            Some(Order::Refuse(_)) | None => Some(Reply::Taken),
+            Some(Order::Refuse(times)) if refused.count() < *times => {
+                Some(Reply::Refused(REFUSED[before.len() % REFUSED.len()]))
+            }
+            Some(Order::Refuse(_)) | None => Some(Reply::Taken(TAKEN[before.len() % TAKEN.len()])),
         };
         let attempt = Attempt { party_id: told.party_id.clone(), place: before.len() };
         before.push(Notice {
@@ -245,12 +269,15 @@ mod tests {
         let notices = Notices::default();
         let post =
             async |party: &str, channel: &str| notices.post(told(party, channel).as_bytes()).await;
-        assert_eq!(post("alice", "email").await, Reply::Taken);
+        for status in TAKEN {
+            assert_eq!(post("alice", "email").await, Reply::Taken(status));
+        }
         notices.refuse("bob", 2);
-        for reply in [Reply::Refused, Reply::Refused, Reply::Taken] {
+        let (first, second) = (Reply::Refused(REFUSED[0]), Reply::Refused(REFUSED[1]));
+        for reply in [first, second, Reply::Taken(TAKEN[2])] {
             assert_eq!(post("bob", "email").await, reply);
         }
-        assert_eq!(post("bob", "phone").await, Reply::Refused);
+        assert_eq!(post("bob", "phone").await, Reply::Refused(REFUSED[3]));
         let of_bob = notices.of("bob");
         assert_eq!(
             of_bob.iter().map(|it| it.taken).collect::<Vec<_>>(),
@@ -270,9 +297,10 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(!hanging.is_finished());
-        assert_eq!(notices.post(told("alice", "email").as_bytes()).await, Reply::Taken);
+        let taken = Reply::Taken(TAKEN[0]);
+        assert_eq!(notices.post(told("alice", "email").as_bytes()).await, taken);
         notices.release("bob");
-        assert_eq!(hanging.await.unwrap(), Reply::Refused);
+        assert_eq!(hanging.await.unwrap(), Reply::Refused(REFUSED[0]));
         assert!(!notices.of("bob")[0].taken);
     }
 

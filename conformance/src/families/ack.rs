@@ -2,6 +2,7 @@
 
 mod counting;
 mod gone;
+mod many;
 mod order;
 mod rejected;
 
@@ -15,6 +16,7 @@ use self::counting::each_lowers_the_count_once;
 use self::gone::{
     a_failed_delivery_ends, no_copy_comes_after_the_acknowledgement, what_is_pending_can_be_ended,
 };
+use self::many::after_many_others;
 use self::order::{any_order_will_do, one_of_two_contrary_ones_wins};
 use self::rejected::{
     another_session_is_rejected, only_recipients_acknowledge, unknown_messages_are_rejected,
@@ -45,7 +47,7 @@ pub(super) const FAMILY: Family = Family {
              included. (Whether `success = false` on one that failed by time-out or expiry is \
              accepted is unspecified; so is `acknowledged_at` of a failed one.)",
             "Acknowledges again, later, on another connection, after registering again, many times at \
-             once, and compares the whole status.",
+             once and after a thousand others, and compares the whole status.",
             check!(the_same_again_changes_nothing),
         ),
         must(
@@ -266,6 +268,11 @@ fn compare(sent: &[Sent], now: &[States], expected: &[States], unchanged: &str) 
 }
 
 async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
+    let checked = tokio::join!(again_and_again(&trial), after_many_others(&trial));
+    all_hold([checked.0, checked.1])
+}
+
+async fn again_and_again(trial: &Trial) -> Verdict {
     let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
     let session = trial.session("s", &[&alice, &bob, &carol]).await?;
     let keeping = trial.keeping();
@@ -274,7 +281,7 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
         (alice.has_sent(&session, &[&bob], "not usable").await?, false),
     ];
     is_handed_out_all(&bob, &session).await?;
-    settles(&trial, polled.iter().map(|(sent, _)| sent), &[&bob]).await?;
+    settles(trial, polled.iter().map(|(sent, _)| sent), &[&bob]).await?;
     let pending = [
         (alice.has_sent(&session, &[&bob, &carol], "used").await?, true),
         (alice.has_sent(&session, &[&bob], "not usable").await?, false),
@@ -313,7 +320,7 @@ async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
             keeping.judged(same_status(before, after))?;
         }
     }
-    many_times_at_once(&trial, &alice, &bob).await
+    many_times_at_once(trial, &alice, &bob).await
 }
 
 async fn many_times_at_once(trial: &Trial, alice: &Party, bob: &Party) -> Verdict {

@@ -3,6 +3,7 @@
 mod arrival;
 mod content;
 mod counting;
+mod lagging;
 mod refusals;
 mod replayed;
 mod series;
@@ -30,7 +31,8 @@ pub(super) const FAMILY: Family = Family {
              in `selected_parties`, or these are empty. (So a check ignores events of sessions that \
              are not its own.)",
             "Publishes events for one, several, 60 and all subscribers, in bursts of one session, some \
-             exactly alike, hundreds at once, and after a subscriber has opened a second stream.",
+             exactly alike, hundreds at once, numbered anew in each session, after a subscriber has \
+             opened a second stream, and beside one that does not read for a while.",
             check!(subscribers_get_what_concerns_them),
         ),
         must(
@@ -125,7 +127,7 @@ pub(super) const FAMILY: Family = Family {
              through. (Events that select nobody are not replayed.)",
             "Subscribes after up to 150 events of a dozen sessions, once and again, with filters, as a \
              party that registered later, that is no member any more, or while events are published; \
-             each comes once, as published, before what comes live.",
+             each comes once, as published, in order, before what comes live.",
             check!(late_subscribers_get_what_selected_them),
         ),
     ],

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::announcing::{event, has_published};
 use super::arrivals::{all_of, stream_of, up_to, whole};
+use super::noting::nothing_is_pending;
 use super::prelude::*;
 use crate::listing;
 use crate::many::{statuses, volume};
@@ -31,7 +33,7 @@ pub(super) const FAMILY: Family = Family {
             "Before that it is kept, however long the recipient is away.",
             "Routes messages one after another, in a session announced long before, to parties that \
              are away, offline or not registered; looks shortly before the first one's time, and when \
-             older ones have expired and younger ones not.",
+             older ones have expired and younger ones not. Another session ends early on.",
             check!(what_is_younger_is_kept),
         )
         .at(Turn::First),
@@ -137,6 +139,7 @@ async fn what_is_outstanding_for_long_fails(trial: Trial) -> Verdict {
     }
     late.register("temporary").await.prepared()?;
     for party in [&bob, &carol, &late] {
+        nothing_is_pending(&trial, party, "all that was outstanding for it has expired").await?;
         for session in &sessions {
             is_empty(&alice, party, session).await?;
         }
@@ -167,9 +170,11 @@ async fn what_is_younger_is_kept(trial: Trial) -> Verdict {
     let late = trial.stranger("late");
     let members = [&alice, &bob, &carol, &late];
     let session = trial.session("s", &members).await?;
+    let ends = trial.session("ends", &members).await?;
     // The session is older than its messages.
     trial.sleep(time * 2 / 5).await;
     let mut sent: Vec<(Instant, Sent)> = Vec::new();
+    let mut of_ended: Vec<(Instant, Sent)> = Vec::new();
     let begun = Instant::now();
     for turn in 0..9 {
         tokio::time::sleep_until(begun + time / 10 * turn).await;
@@ -182,6 +187,15 @@ async fn what_is_younger_is_kept(trial: Trial) -> Verdict {
             carol.polls(&session).await?;
         }
         is_kept(&trial, &carol, &session, &sent).await?;
+        // Where a session has an end, that changes nothing.
+        if trial.claims(Capability::Membership) && turn < 2 {
+            let before = Instant::now();
+            of_ended.push((before, alice.has_sent(&ends, &[], format!("turn {turn}")).await?));
+            if turn == 1 {
+                has_published(&trial, event("session_completed", ends.id.clone(), &[])).await?;
+            }
+        }
+        is_kept(&trial, &carol, &ends, &of_ended).await?;
     }
     // Shortly before the first one's time, and when some have had theirs.
     for twentieths in [17, 23, 26] {
@@ -189,6 +203,8 @@ async fn what_is_younger_is_kept(trial: Trial) -> Verdict {
         is_kept(&trial, &carol, &session, &sent).await?;
         if twentieths == 17 {
             is_kept(&trial, &bob, &session, &sent).await?;
+            let told = "its session had ended long before";
+            is_kept(&trial, &bob, &ends, &of_ended).await.map_err(|stop| stop.told(told))?;
         }
     }
     late.register("persistent").await.prepared()?;

@@ -84,6 +84,20 @@ pub(super) async fn settles<'a>(
     Ok(())
 }
 
+/// Demands that nothing is counted as outstanding of a party any more, maybe a moment later.
+///
+/// # Errors
+/// A finding if something is.
+pub(super) async fn nothing_is_pending(trial: &Trial, party: &Party, why: &str) -> Verdict {
+    let accepted = format!("0: {why}");
+    let counted = trial.until(&accepted, || async {
+        let pending = party.heartbeat().await.prepared()?.pending_messages;
+        let seen = format!("pending_messages of {} is {pending}", party.id);
+        Ok(if pending == 0 { Ok(()) } else { Err(seen) })
+    });
+    counted.await
+}
+
 /// An entry in words.
 pub(super) fn words(sent: &Sent, entry: &MessageDeliveryStatus) -> String {
     format!(

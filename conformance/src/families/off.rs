@@ -1,5 +1,6 @@
 //! OFF: offline mode.
 
+mod firsts;
 mod gateways;
 mod polled;
 mod raised;
@@ -35,8 +36,9 @@ pub(super) const FAMILY: Family = Family {
              (has heartbeaten, polled or subscribed). A copy may come twice only where sending it \
              failed. (A silent party with an open stream is unspecified.)",
             "Routes broadcasts and direct messages in several sessions to parties with one to three \
-             channels that are offline, dozens after the first; they come back by heartbeat, by poll, by \
-             stream or not at all, go offline again, and are told anew or not.",
+             channels that are offline, dozens after the first, 16 at once as the first ones, and where \
+             older ones are unread; they come back by heartbeat, by poll, by stream or not at all, go \
+             offline again, and are told anew or not.",
             check!(one_notification_a_session),
         ),
         must_of(
@@ -54,7 +56,8 @@ pub(super) const FAMILY: Family = Family {
             "A notification that cannot be sent is tried again and holds nothing else up: \
              RouteMessage neither waits for it nor fails by it.",
             "Answers nothing that is sent for one party, and refuses twice what is sent for another, in \
-             three sessions; calls go on beside that, and a third party is told. Then it takes what comes.",
+             three sessions, with 503, 429, 500 and 302; calls go on beside that, and a third party is \
+             told. Then it takes what comes.",
             check!(a_failing_gateway_holds_up_nothing),
         ),
         must_of(

@@ -4,6 +4,7 @@ mod again;
 mod copies;
 mod counts;
 mod early;
+mod elsewhere;
 mod fails;
 mod others;
 mod stalled;
@@ -25,9 +26,9 @@ pub(super) const FAMILY: Family = Family {
             "RED-1",
             "A delivery sent on an open stream and not acknowledged within `ack_timeout` is sent \
              again on it, with the same `message_id` and content.",
-            "Leaves messages of every kind unacknowledged, live and replayed, 120 on one stream, for 20 \
-             parties at once, on a stream that goes on bringing others, beside polls, after coming \
-             back and on a stream of all sessions; compares each copy with the first.",
+            "Leaves messages of every kind unacknowledged, live and replayed, of up to 1.5 MiB, 120 on one \
+             stream, for 20 parties at once, on a stream that goes on bringing others, beside polls, \
+             after coming back and on a stream of all sessions; compares each copy with the first.",
             check!(what_is_not_acknowledged_comes_again),
         ),
         must_of(
@@ -45,7 +46,8 @@ pub(super) const FAMILY: Family = Family {
             "`retry_count` is 0 after the first delivery, and grows by one with each timed \
              redelivery. (It is one count per delivery; with two streams open it is unspecified.)",
             "Holds `retry_count` against the copies that came, one by one to the last, on one stream and \
-             on a second one, and for recipients of the same message that have had none.",
+             on a second one, for recipients of the same message that have had none, and for parties \
+             that have a stream of another session or of events only.",
             check!(retry_count_counts_timed_redeliveries),
         ),
         must_of(
@@ -54,8 +56,8 @@ pub(super) const FAMILY: Family = Family {
             "After `max_retries` timed redeliveries without an acknowledgement, and not before \
              `ack_timeout` after the last, the delivery is `failed`, and is not sent any more.",
             "Acknowledges nothing and waits until all attempts are over: alone, 60 at once, on two \
-             streams one after the other, and beside recipients who have not been sent it or have \
-             acknowledged it.",
+             streams one after the other, on one of all sessions, and beside recipients who have not \
+             been sent it or have acknowledged it. Nothing of it is counted as pending then.",
             check!(deliveries_fail_after_all_attempts),
         ),
         must_of(
@@ -72,7 +74,7 @@ pub(super) const FAMILY: Family = Family {
             "RED-6",
             "An acknowledgement between two attempts ends them.",
             "Acknowledges and refuses after the first delivery, after a redelivery and after two, also on \
-             another connection and every other one of 60; no copy follows.",
+             another connection, on streams of all sessions and every other one of 60; no copy follows.",
             check!(an_acknowledgement_ends_the_attempts),
         ),
         must_of(

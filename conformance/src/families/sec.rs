@@ -59,8 +59,9 @@ pub(super) const FAMILY: Family = Family {
             Capability::Secure,
             "SEC-5",
             "A party sees only its own entry of `join_tokens`.",
-            "Publishes events with join tokens for several parties, to all of them, to some and to nobody \
-             in particular, and looks at what each gets, replayed or not.",
+            "Publishes events with join tokens for several parties, some of them called nearly alike, to \
+             all of them, to some and to nobody in particular, and looks at what each gets, replayed or \
+             not.",
             check!(join_tokens_are_private),
         ),
         must_of(

@@ -1,8 +1,10 @@
 //! SES: sessions and membership.
 
+mod beside;
 mod changes;
 mod ends;
 mod expiry;
+mod forms;
 mod members;
 mod readers;
 
@@ -23,8 +25,8 @@ pub(super) const FAMILY: Family = Family {
             "SES-1",
             "A sender that is not a member is rejected (PERMISSION_DENIED).",
             "Sends to one, some and all as a stranger, as a member of another session, under names \
-             that nearly are a member's, and in a session without members; none of it arrives, and \
-             each of 70 members may send.",
+             that nearly are a member's or look the same, and in a session without members; none of \
+             it arrives, and each of 70 members may send.",
             check!(senders_must_be_members),
         ),
         must_of(
@@ -50,8 +52,8 @@ pub(super) const FAMILY: Family = Family {
             "SES-4",
             "Routing in a session that has ended or expired is rejected (FAILED_PRECONDITION).",
             "Ends sessions in all four ways, and by `expires_at`, moved forward and back by later \
-             announcements; routes at once, with many calls, later, and after they were announced \
-             again. Sessions that are called nearly alike, or last longer, go on.",
+             announcements; routes at once, with many calls, later, and after they, or a thousand \
+             others, were announced. Sessions that are called nearly alike, or last longer, go on.",
             check!(nothing_is_routed_after_the_end),
         ),
         must_of(

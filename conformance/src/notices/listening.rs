@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -157,13 +157,8 @@ async fn answer(
         notices.keep_garbled(&text);
         Reply::Garbled
     };
-    let status = match reply {
-        Reply::Taken => StatusCode::NO_CONTENT,
-        Reply::Refused => StatusCode::SERVICE_UNAVAILABLE,
-        Reply::Garbled => StatusCode::BAD_REQUEST,
-    };
     let mut response = Response::new(Empty::new());
-    *response.status_mut() = status;
+    *response.status_mut() = reply.status();
     Ok(response)
 }
 
@@ -206,7 +201,7 @@ mod tests {
         assert_eq!(taken(), [false]);
         let mut answer = String::new();
         target.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert_eq!(taken(), [true]);
         serving.await.unwrap();
     }
@@ -217,12 +212,12 @@ mod tests {
         let url = notices.url().unwrap().to_owned();
         let address = url.strip_prefix("http://").unwrap().strip_suffix(PATH).unwrap();
         let post = |method: &str, body: &str| post(method, address, body);
-        assert_eq!(send(address, &post("POST", TOLD)).await, "HTTP/1.1 204 No Content");
+        assert_eq!(send(address, &post("POST", TOLD)).await, "HTTP/1.1 200 OK");
         let kept = notices.of("bob");
         assert_eq!((kept.len(), kept[0].taken, kept[0].session_id.as_str()), (1, true, "s"));
         assert!(kept[0].text.starts_with("POST /notifications\n"), "{}", kept[0].text);
         notices.refuse("bob", 2);
-        let refused = "HTTP/1.1 503 Service Unavailable";
+        let refused = "HTTP/1.1 429 Too Many Requests";
         assert_eq!(send(address, &post("POST", TOLD)).await, refused);
         assert_eq!(send(address, &post("PUT", TOLD)).await, "HTTP/1.1 400 Bad Request");
         assert_eq!(send(address, &post("POST", "told")).await, "HTTP/1.1 400 Bad Request");

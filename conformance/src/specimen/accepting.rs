@@ -53,7 +53,7 @@ impl State {
                 self.offer(number, party);
             }
             for party in &parties {
-                self.raise(number, party);
+                self.raise(number, party, arrival);
                 self.collapse(number, party);
                 // OFF-1: being told is not being delivered to.
                 if self.has(Fault::NotifiedIsDelivered) && self.can_be_told(party) {

@@ -8,6 +8,9 @@ use super::refusal::Refusal;
 use super::state::{Delivery, Number, Phase, State};
 use super::{Fault, Variant};
 
+/// So many deliveries that have ended one fault keeps of a session.
+const ENDED: usize = 1_000;
+
 /// What an acknowledgement comes to.
 #[derive(Debug)]
 pub(super) enum Verdict {
@@ -192,9 +195,26 @@ impl State {
                 delivery.acknowledged_at = now;
             }
             self.note_change(number, &party, Fact::Ended);
+            self.trim_ended(number);
             if !(away && self.has(Fault::AckWhileAwayForgotten)) {
                 self.take_out(number, &party);
             }
+        }
+    }
+
+    /// ACK-2: what has ended is known for as long as its status is kept, however much else ends.
+    /// Only a fault keeps so many.
+    fn trim_ended(&mut self, number: Number) {
+        if !self.has(Fault::EndedRowsTrimmedTo1000) {
+            return;
+        }
+        let session = self.messages[number].content.session_id.clone();
+        let session = self.session_mut(&session);
+        session.ended.push_back(number);
+        if session.ended.len() > ENDED
+            && let Some(oldest) = session.ended.pop_front()
+        {
+            self.numbers.remove(&self.messages[oldest].content.message_id);
         }
     }
 
@@ -230,7 +250,7 @@ impl State {
         self.offer(number, party);
     }
 
-    fn miscount(&mut self, party: &str, by: i64) {
+    pub(super) fn miscount(&mut self, party: &str, by: i64) {
         let key = self.party_key(party);
         if let Some(party) = self.parties.get_mut(&key) {
             party.miscounted += by;

@@ -215,6 +215,10 @@ impl State {
             .collect();
         for party in parties {
             let with_it = self.expires_with(number, &party);
+            // HB-4: what has expired is not outstanding.
+            if self.has(Fault::ExpiryLowersNothing) {
+                self.miscount(&party, 1);
+            }
             self.end(number, &party, Phase::Failed);
             if self.has(Fault::ExpiredStaysInMailbox) {
                 self.put_into_mailbox(number, &party);

@@ -49,6 +49,10 @@ impl State {
         if twist.has(Fault::NewestEventsReplayed) && events.len() > FEW {
             events.drain(..events.len() - FEW);
         }
+        // EVT-6
+        if twist.has(Fault::EventsReplayedNewestFirst) {
+            events.reverse();
+        }
         let first = self.replayed_to.insert(party);
         if twist.has(Fault::EventsReplayedOnce) && !first {
             return;

@@ -19,6 +19,12 @@ use super::{Fault, Twist, Variant};
 /// How long a fault waits for a stream that has ended.
 const A_SECOND: Duration = Duration::from_secs(1);
 
+/// So many events one fault keeps for a stream.
+const RING: usize = 256;
+
+/// And so many another one sends on it.
+const CREDIT: usize = 500;
+
 /// Within this time a fault takes two events of a session for one.
 const DEBOUNCE: Duration = Duration::from_millis(5);
 
@@ -40,7 +46,7 @@ impl State {
 
         // EVT-9: the same event again delivers nothing again.
         if let Some(known) = self.published.get(&event.event_id)
-            && known.event == event
+            && (known.event == event || self.has(Fault::EventsDeduplicatedByIdAlone))
             && !self.is(Variant::NoEventDedupe)
         {
             let subscriber_count =
@@ -201,6 +207,17 @@ impl State {
         A_SECOND * u32::try_from(ended).unwrap_or(u32::MAX)
     }
 
+    /// EVT-1: an event waits for no stream that is not read. Only a fault looks for one.
+    pub(super) fn waits_for_reader(&self, event: Option<&SessionEvent>) -> bool {
+        self.has(Fault::PublishWaitsForReader)
+            && event.is_some_and(|event| {
+                let is_full = |it: &Listener| {
+                    it.queue.len() >= RING && event.selected_parties.contains(&it.party)
+                };
+                self.listeners.iter().any(is_full)
+            })
+    }
+
     /// Forgets the ended event streams that this event concerns, and tells whether there were any.
     fn drop_ended(&mut self, event: &SessionEvent) -> bool {
         let before = self.listeners.len();
@@ -235,6 +252,7 @@ impl State {
             queue: VecDeque::new(),
             waker: None,
             ended: false,
+            handed_out: 0,
         });
         // EVT-13: under the same lock, so that nothing comes twice.
         if !self.has(Fault::ReplayOverlapsLive) {
@@ -245,7 +263,7 @@ impl State {
 
     /// What an event stream does next.
     pub(super) fn next_event(&mut self, id: u64, waker: &Waker) -> Next<SessionEvent> {
-        let stops = self.stops;
+        let (stops, dries_up) = (self.stops, self.has(Fault::EventStreamDriesUpAfter500));
         let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id) else {
             return Next::End(None);
         };
@@ -253,13 +271,16 @@ impl State {
             return self.farewell(Fault::StopEndsEventStreamsWithOk);
         }
         let now = Instant::now();
-        if let Some(at) = listener.queue.iter().position(|(due, _)| *due <= now)
+        let dry = dries_up && listener.handed_out >= CREDIT;
+        if let Some(at) = listener.queue.iter().position(|(due, _)| *due <= now && !dry)
             && let Some((_, event)) = listener.queue.remove(at)
         {
+            listener.handed_out += 1;
             return Next::Item(event);
         }
         listener.waker = Some(waker.clone());
-        Next::Wait { until: listener.queue.iter().map(|(due, _)| *due).min() }
+        let due = listener.queue.iter().map(|(due, _)| *due).filter(|due| *due > now);
+        Next::Wait { until: due.min() }
     }
 
     /// EVT-11: a stream that has ended is forgotten.
@@ -296,7 +317,13 @@ impl Listener {
     pub(super) fn push(&mut self, due: Instant, event: &SessionEvent, apart: bool, twist: &Twist) {
         let mut copy = event.clone();
         if apart || twist.is(Variant::OwnJoinTokenOnly) {
-            copy.join_tokens.retain(|party, _| *party == self.party);
+            copy.join_tokens.retain(|party, _| {
+                *party == self.party
+                    || (twist.has(Fault::TokensByPrefix) && party.starts_with(&self.party))
+            });
+        }
+        if twist.has(Fault::EventRingOf256) && self.queue.len() >= RING {
+            self.queue.pop_front();
         }
         self.queue.push_back((due, copy));
         if let Some(waker) = self.waker.take() {

@@ -15,6 +15,12 @@ const ANNOUNCING: [&str; 2] = ["session_created", "session_started"];
 const ENDING: [&str; 4] =
     ["session_completed", "session_failed", "session_cancelled", "session_expired"];
 
+/// How long after a session's end one fault sweeps it.
+const SWEPT: Duration = Duration::from_secs(2);
+
+/// So many sessions one fault knows.
+const CACHE: usize = 1_000;
+
 /// How long one fault trusts what it knows of a session.
 const CACHED: Duration = Duration::from_secs(1);
 
@@ -145,6 +151,8 @@ impl State {
         let sender = &request.from_party;
         let member = session.is_some_and(|session| {
             session.has_member(sender)
+                || (self.has(Fault::MembersByCollation)
+                    && session.has_member_that_looks_like(sender))
                 || (session.members.is_empty() && self.has(Fault::NoMembersMeansEverybody))
         });
         let passes = member
@@ -229,6 +237,36 @@ impl State {
             let expired = |it: &&mut Session| it.expires_at != 0 && it.expires_at <= now;
             self.sessions.values_mut().filter(expired).for_each(|it| it.mailboxes.clear());
         }
+        self.sweep_ended_sessions();
+    }
+
+    /// EXP-2: whether its session has ended or not, what waits is kept. Only a fault sweeps it a
+    /// while after the end.
+    fn sweep_ended_sessions(&mut self) {
+        if self.has(Fault::EndedSessionSweptLater) {
+            let old = |it: &&mut Session| it.ended_at.is_some_and(|at| at.elapsed() >= SWEPT);
+            self.sessions.values_mut().filter(old).for_each(|it| it.mailboxes.clear());
+        }
+    }
+
+    /// SES-4: a session is known however many others there are. Only a fault forgets those of which
+    /// nobody has asked for longest, to make room for a new one.
+    pub(super) fn evict_session(&mut self, session_id: &str) {
+        if !self.has(Fault::SessionsInACache) {
+            return;
+        }
+        let key = self.session_key(session_id).to_owned();
+        self.tally.sessions_used += 1;
+        let now = self.tally.sessions_used;
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.used = now;
+        } else if self.sessions.len() >= CACHE
+            && let Some(oldest) = self.sessions.iter().min_by_key(|(_, it)| it.used)
+        {
+            let oldest = oldest.0.clone();
+            self.sessions.remove(&oldest);
+        }
+        self.sessions.entry(key).or_default().used = now;
     }
 
     /// SES-5: whether the session takes acknowledgements. It always does.
@@ -248,5 +286,11 @@ pub(super) enum Reading {
 impl Session {
     pub(super) fn has_member(&self, name: &str) -> bool {
         self.members.iter().any(|member| member == name)
+    }
+
+    /// The same, where accents count by how they look, as in a database's collation.
+    fn has_member_that_looks_like(&self, name: &str) -> bool {
+        let composed = |name: &str| name.replace("e\u{301}", "\u{e9}");
+        self.members.iter().any(|member| composed(member) == composed(name))
     }
 }

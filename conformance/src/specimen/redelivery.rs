@@ -23,7 +23,8 @@ impl State {
             }
             let polled = self.messages[number].delivery(&party).is_some_and(|it| it.polls > 0);
             let taken = polled && self.has(Fault::PollStopsRedelivery);
-            if taken || self.attempts_are_over(number, &party) {
+            let over = self.attempts_are_over(number, &party) && !self.misses_the_ack(at, number);
+            if taken || over {
                 self.subscriptions[at].unacknowledged.pop_front();
                 continue;
             }
@@ -72,7 +73,58 @@ impl State {
             parties.extend(self.messages[number].deliveries.iter().map(|it| it.party.clone()));
         }
         for party in parties {
+            // HB-4: what has failed is not outstanding.
+            if self.has(Fault::TimeOutLowersNothing) {
+                self.miscount(&party, 1);
+            }
             self.end(number, &party, Phase::Failed);
+        }
+    }
+
+    /// RED-6: whatever stream it was sent on. Only a fault forgets that of all sessions.
+    pub(super) fn misses_the_ack(&self, at: usize, number: Number) -> bool {
+        let stream = &self.subscriptions[at];
+        let goes_on = self.messages[number].delivery(&stream.party).is_some_and(|delivery| {
+            delivery.phase == Phase::Acknowledged && delivery.retries < self.settings.max_retries
+        });
+        self.has(Fault::AckMissesWildcardTimer) && stream.session.is_empty() && goes_on
+    }
+
+    /// RED-3: what is not sent is no redelivery. Only a fault counts on, and fails in the end, what
+    /// it once sent to a party that has a stream of whatever kind.
+    pub(super) fn count_by_presence(&mut self) {
+        if !self.has(Fault::RetriesCountByPresence) {
+            return;
+        }
+        let (now, most) = (Instant::now(), self.settings.max_retries);
+        let mut orphans = std::mem::take(&mut self.orphans);
+        for (party, timers) in &mut orphans {
+            let there = self.subscriptions.iter().any(|stream| stream.party == *party)
+                || self.listeners.iter().any(|listener| listener.party == *party);
+            for (due, number) in timers.iter_mut().filter(|_| there) {
+                while *due <= now && self.is_outstanding(*number, party) {
+                    *due += self.settings.ack_timeout;
+                    let Some(delivery) = self.messages[*number].delivery_mut(party) else { break };
+                    delivery.retries += 1;
+                    if delivery.retries > most {
+                        delivery.retries = most;
+                        self.end(*number, party, Phase::Failed);
+                    }
+                }
+            }
+        }
+        self.orphans = orphans;
+    }
+
+    /// The party has a stream of the session again, which has timers of its own.
+    pub(super) fn forget_orphans(&mut self, session: &str, party: &str) {
+        if self.has(Fault::RetriesCountByPresence) {
+            let messages = &self.messages;
+            for (_, timers) in self.orphans.iter_mut().filter(|(of, _)| of == party) {
+                timers.retain(|(_, number)| {
+                    !session.is_empty() && messages[*number].content.session_id != session
+                });
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use tonic::{Request, Response, Status};
 
 use super::delivery::Next;
 use super::identity::{Act, Call};
+use super::load::HELD_UP;
 use super::refusal::answer;
 use super::state::State;
 use super::{Fault, Specimen, Variant};
@@ -58,7 +59,12 @@ impl MessageRouter for Specimen {
                 return Err(Status::cancelled("the context was cancelled"));
             }
         }
-        let races = [Fault::LosesConcurrentSends, Fault::KeyRace, Fault::KeyInProgressRefused];
+        let races = [
+            Fault::LosesConcurrentSends,
+            Fault::KeyRace,
+            Fault::KeyInProgressRefused,
+            Fault::ToldRace,
+        ];
         if races.into_iter().any(|fault| self.twist.has(fault)) {
             sleep(RACE).await;
         }
@@ -211,6 +217,9 @@ impl MessageRouter for Specimen {
         if !waits.is_zero() {
             sleep(waits).await;
         }
+        while self.lock().waits_for_reader(event.as_ref()) {
+            sleep(HELD_UP).await;
+        }
         let result = self.lock().publish(event.clone());
         self.take_time().await;
         let answer = answer(result, &self.twist).map(Response::new);
@@ -235,6 +244,7 @@ impl Specimen {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.expire();
         state.reap();
+        state.count_by_presence();
         state.sweep_expired_sessions();
         state.notice_who_went_offline();
         state

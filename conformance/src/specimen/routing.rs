@@ -1,5 +1,7 @@
 //! RouteMessage: who may send what to whom (RTE).
 
+use std::collections::BTreeSet;
+
 use mpc_router_proto::v1::{RouteMessageRequest, RouteMessageResponse};
 use prost::Message as _;
 use tonic::Code;
@@ -19,6 +21,7 @@ pub(super) struct Arrival {
     pub(super) at_ms: i64,
     pub(super) accepted: usize,
     pub(super) key: KeyMet,
+    pub(super) to_be_told: BTreeSet<String>,
 }
 
 /// To whom a message goes, and why it may not.
@@ -35,6 +38,7 @@ impl State {
             at_ms: self.now_ms(),
             accepted: self.session(&request.session_id).map_or(0, |session| session.accepted),
             key: key.map_or(KeyMet::New, |key| self.meets_key(&key)),
+            to_be_told: self.to_be_told(request),
         }
     }
 

@@ -124,6 +124,10 @@ pub(super) struct Session {
     pub(super) first_members: Vec<String>,
     /// It was never announced, and a call that was refused for that has made it known.
     pub(super) opened_by_refusal: bool,
+    /// What was acknowledged or refused, the oldest first.
+    pub(super) ended: VecDeque<Number>,
+    /// When somebody last asked for it.
+    pub(super) used: u64,
 }
 
 /// Messages that are handed out together, none before all of them are accepted.
@@ -234,6 +238,8 @@ pub(super) struct Listener {
     pub(super) waker: Option<Waker>,
     /// Only a fault keeps ended ones.
     pub(super) ended: bool,
+    /// And only a fault counts what it has sent.
+    pub(super) handed_out: usize,
 }
 
 /// An event as it came, and what its publisher was told.
@@ -251,6 +257,7 @@ pub(super) struct Tally {
     /// Until when a full queue holds up the others.
     pub(super) held_up_until: Option<Instant>,
     pub(super) acknowledgements: u64,
+    pub(super) sessions_used: u64,
 }
 
 impl State {
@@ -341,6 +348,7 @@ impl State {
 
     /// The session of this name.
     pub(super) fn session_mut(&mut self, session_id: &str) -> &mut Session {
+        self.evict_session(session_id);
         let key = self.session_key(session_id);
         self.sessions.entry(key.to_owned()).or_default()
     }

@@ -14,6 +14,8 @@ use super::{Fault, Variant};
 /// How long some faults bear a silent stream.
 const IDLE: Duration = Duration::from_secs(1);
 
+const MIB: usize = 1024 * 1024;
+
 /// How late a timer may be.
 const LAZY: Duration = Duration::from_millis(20);
 
@@ -164,9 +166,11 @@ impl State {
         let now = Instant::now();
         let party = self.subscriptions[at].party.clone();
         let mut content = self.hand_out(number, &party, Way::Stream);
-        let over = self.attempts_are_over(number, &party);
+        let over = self.attempts_are_over(number, &party) && !self.misses_the_ack(at, number);
         let again = self.messages[number].delivery(&party).is_some_and(|d| d.retries > 0);
-        if again && self.has(Fault::RedeliversWithoutPayload) {
+        let from_index = self.has(Fault::RedeliversWithoutPayload)
+            || (self.has(Fault::LargeRedeliveredFromIndex) && content.payload.len() >= MIB);
+        if again && from_index {
             content.payload.clear();
         }
         let mut patience = self.settings.ack_timeout;

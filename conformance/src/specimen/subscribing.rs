@@ -58,6 +58,7 @@ impl State {
             party.last_seen_at = party.registered_at;
         }
         self.count_missed_attempts(request);
+        self.forget_orphans(&request.session_id, party);
         self.supersede(request);
         self.end_instant(&request.session_id);
 
@@ -200,7 +201,7 @@ impl State {
     pub(super) fn unsubscribe(&mut self, id: u64) {
         let Some(at) = self.subscriptions.iter().position(|stream| stream.id == id) else { return };
         let ended = self.subscriptions.remove(at);
-        if self.has(Fault::TimerOutlivesStream) {
+        if self.has(Fault::TimerOutlivesStream) || self.has(Fault::RetriesCountByPresence) {
             self.orphans.push((ended.party.clone(), ended.unacknowledged.clone()));
         }
         if self.has(Fault::CancelLosesQueue) {

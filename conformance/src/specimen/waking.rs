@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mpc_router_proto::v1::NotificationChannel;
+use http::StatusCode;
+use mpc_router_proto::v1::{NotificationChannel, RouteMessageRequest};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
+use super::routing::Arrival;
 use super::state::{Number, State};
 use super::{Fault, Twist, Variant};
-use crate::notices::{Notices, Reply};
+use crate::notices::Notices;
 
 /// How long after a failure a notification is tried again; the time doubles with each.
 const RETRY: Duration = Duration::from_millis(500);
@@ -77,16 +79,33 @@ struct Body<'a> {
 }
 
 impl State {
+    /// Whom of these the right specimen would tell of a message if it came now. Only a fault asks
+    /// for it before it is there.
+    pub(super) fn to_be_told(&self, request: &RouteMessageRequest) -> BTreeSet<String> {
+        if !self.has(Fault::ToldRace) {
+            return BTreeSet::new();
+        }
+        let (session_id, broadcast) = (&request.session_id, request.to_parties.is_empty());
+        let recipients = self.recipients(request).into_iter();
+        recipients.filter(|name| self.is_to_be_told(session_id, broadcast, name)).collect()
+    }
+
     /// The message has become outstanding for the party: OFF-2, OFF-3.
-    pub(super) fn raise(&mut self, number: Number, name: &str) {
+    pub(super) fn raise(&mut self, number: Number, name: &str, arrival: &Arrival) {
         let Some(notices) = self.waking.notices.clone() else { return };
         if self.is(Variant::NoNotifications) {
             return;
         }
-        if !self.is_to_be_told(number, name) {
+        let content = &self.messages[number].content;
+        let (session_id, broadcast) = (content.session_id.clone(), content.is_broadcast);
+        // OFF-2: what is decided now, not what was the case when the call arrived.
+        if !self.is_to_be_told(&session_id, broadcast, name) && !arrival.to_be_told.contains(name) {
             return;
         }
-        let session_id = self.messages[number].content.session_id.clone();
+        if self.has(Fault::NotifiesOnEmptyMailbox) && self.outstanding(&session_id, name).len() > 1
+        {
+            return;
+        }
         let mut channels = self.channels_of(name);
         if self.has(Fault::NotifiesFirstChannelOnly) {
             channels.truncate(1);
@@ -134,7 +153,7 @@ impl State {
         std::mem::take(&mut self.waking.awaited)
     }
 
-    fn is_to_be_told(&self, number: Number, name: &str) -> bool {
+    fn is_to_be_told(&self, session_id: &str, broadcast: bool, name: &str) -> bool {
         let Some(party) = self.party(name) else { return false };
         let absence = self.waking.of.get(name);
         // OFF-3: not who is online.
@@ -149,8 +168,7 @@ impl State {
         if !away || self.channels_of(name).is_empty() {
             return false;
         }
-        let content = &self.messages[number].content;
-        if self.has(Fault::NotifiesOfUnicastsOnly) && content.is_broadcast {
+        if self.has(Fault::NotifiesOfUnicastsOnly) && broadcast {
             return false;
         }
         // OFF-2: once a session.
@@ -162,7 +180,7 @@ impl State {
         if self.has(Fault::NotifiesOnceForAllSessions) {
             return told.is_empty();
         }
-        match told.get(&content.session_id) {
+        match told.get(session_id) {
             None => true,
             Some(at) => {
                 self.has(Fault::ToldMarkExpires) && at.elapsed() > self.settings.heartbeat_timeout
@@ -268,11 +286,14 @@ impl Errand {
         let (mut wait, longest) =
             if slow { (LONGEST_RETRY, LONGEST_RETRY * 4) } else { (RETRY, LONGEST_RETRY) };
         let mut tries = 1;
-        while self.is_wanted() && self.notices.post(&self.body).await != Reply::Taken {
+        while self.is_wanted() {
+            let status = self.notices.post(&self.body).await.status();
+            let final_one = !status.is_server_error();
             let given_up = self.twist.has(Fault::NotificationTriedOnce)
                 || (self.twist.has(Fault::NotificationTriedTwice) && tries == 2)
+                || (self.twist.has(Fault::OnlyServerErrorsAreRetried) && final_one)
                 || (self.twist.has(Fault::RetriesFirstChannelOnly) && !self.is_first_channel);
-            if given_up {
+            if self.is_brought(status) || given_up {
                 return;
             }
             sleep(wait).await;
@@ -283,6 +304,12 @@ impl Errand {
                 self.notices.post(&self.body).await;
             }
         }
+    }
+
+    /// OFF-4: any 2xx is success, and nothing else is.
+    fn is_brought(&self, status: StatusCode) -> bool {
+        status == StatusCode::OK
+            || (status.is_success() && !self.twist.has(Fault::Only200IsSuccess))
     }
 
     fn is_wanted(&self) -> bool {
@@ -303,6 +330,6 @@ impl Errand {
 
     /// Tries once, and tells whether it was brought.
     pub(super) async fn runs_once(&self) -> bool {
-        self.notices.post(&self.body).await == Reply::Taken
+        self.is_brought(self.notices.post(&self.body).await.status())
     }
 }

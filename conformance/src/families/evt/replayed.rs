@@ -1,6 +1,6 @@
 //! EVT-13: events for those who subscribe later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpc_router_proto::v1::SessionEvent;
 use rand_core::RngCore as _;
@@ -48,17 +48,36 @@ impl Due {
         Self { series: series.clone(), must: must.into_iter().collect(), may: BTreeSet::new() }
     }
 
-    /// Demands that a stream that was just opened brings each of them once, before what is published
-    /// once it is known to be open.
+    /// Demands that a stream that was just opened brings each of them once, those of one session
+    /// in order, before what is published once it is known to be open.
     async fn comes(&self, trial: &Trial, party: &Party, feed: &mut Feed<SessionEvent>) -> Verdict {
         let series = &self.series;
         let what = format!("one of {} events that selected {} before", self.must.len(), party.id);
-        let mut came = vec![series.next(feed, &what).await?];
+        let mut first = Some(series.next_event(feed, &what).await?);
         let fence = FENCES + trial.number() as usize;
         publishes(trial, series.event(fence, STARTED, format!("f{fence}"), &[party])).await?;
-        came.extend(series.up_to(feed, fence).await?);
-
         let who = format!("an event stream that {} opened later", party.id);
+        let (mut came, mut newest) = (Vec::new(), BTreeMap::new());
+        loop {
+            let event = match first.take() {
+                Some(event) => event,
+                None => series.next_event(feed, "the event published last").await?,
+            };
+            let place = series.place(&event)?;
+            if place == fence {
+                break;
+            }
+            // A stream that goes round in circles is another matter.
+            let newest = newest.entry(event.session_id).or_insert(place);
+            if place < *newest && !came.contains(&place) {
+                let seen = format!("{who} brought event {newest} of a session, then event {place}");
+                let accepted = "the events of a session in the order in which they were published";
+                return Err(Stop::broken(seen, accepted));
+            }
+            *newest = place.max(*newest);
+            came.push(place);
+        }
+
         let mut known = BTreeSet::new();
         if let Some(twice) = came.iter().find(|place| !known.insert(**place)) {
             let seen = format!("{who} brought event {twice} twice");

@@ -80,7 +80,16 @@ impl Series {
         feed: &mut Feed<SessionEvent>,
         what: &str,
     ) -> Result<usize, Stop> {
-        self.place(&feed.next_wanted(|it| self.has(it), what).await?)
+        self.place(&self.next_event(feed, what).await?)
+    }
+
+    /// The next event of this series on a feed. It must come.
+    pub(super) async fn next_event(
+        &self,
+        feed: &mut Feed<SessionEvent>,
+        what: &str,
+    ) -> Result<SessionEvent, Stop> {
+        feed.next_wanted(|it| self.has(it), what).await
     }
 
     /// Demands that a feed brings the events at all these places, in whatever order.

@@ -1,6 +1,7 @@
 //! OFF-2: what raises a notification, and what does not.
 
 use super::super::prelude::*;
+use super::firsts;
 use super::reach::{Bell, EMAIL, PHONE, PUSH, Reachable};
 use crate::families::arrivals::acknowledge;
 use crate::party::{Party, Sent};
@@ -62,16 +63,22 @@ impl Scene {
 }
 
 pub(super) async fn one_notification_a_session(trial: Trial) -> Verdict {
-    let mut bell = Bell::new(&trial)?;
-    let scene = Scene::new(&trial).await?;
+    let checked =
+        tokio::join!(of_every_kind(&trial), firsts::at_once(&trial), firsts::beside_unread(&trial));
+    all_hold([checked.0, checked.1, checked.2])
+}
+
+async fn of_every_kind(trial: &Trial) -> Verdict {
+    let mut bell = Bell::new(trial)?;
+    let scene = Scene::new(trial).await?;
     let mut sessions = Vec::new();
     for label in ["broadcast", "direct", "behind", "acknowledged", "at-last"] {
-        sessions.push(scene.session(&trial, label).await?);
+        sessions.push(scene.session(trial, label).await?);
     }
     let [broadcast, direct, behind, acknowledged, at_last] = &sessions[..] else {
         unreachable!("there are five")
     };
-    silence(&trial, &[]).await?;
+    silence(trial, &[]).await?;
 
     let keeping = trial.keeping();
     let mut sent = vec![scene.alice.has_sent(broadcast, &[], bell.payload()).await?];
@@ -112,7 +119,7 @@ pub(super) async fn one_notification_a_session(trial: Trial) -> Verdict {
     }
 
     come_back(&scene, &keeping, broadcast, &sent).await?;
-    silence(&trial, &[]).await?;
+    silence(trial, &[]).await?;
     let returned = [&scene.beating, &scene.polling, &scene.streaming];
     scene.alice.has_sent(broadcast, &[], bell.payload()).await?;
     for who in returned {

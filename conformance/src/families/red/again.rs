@@ -11,6 +11,10 @@ use crate::trial::Session;
 /// Messages that one stream has to keep in mind.
 const MANY: usize = 120;
 
+/// A payload that some keep apart from the rest of its message, and one for many. Bytes.
+const LARGE: usize = 1_572_864;
+const LESS: usize = 100_000;
+
 pub(super) async fn what_is_not_acknowledged_comes_again(trial: Trial) -> Verdict {
     can_see(&trial, 1)?;
     let checked = tokio::join!(
@@ -74,6 +78,9 @@ async fn every_kind(trial: &Trial) -> Verdict {
         sent.push(alice.has_sent(&session, &[&bob], trial.payload(length)).await?);
         sent.push(carol.has_sent(&session, &[], trial.payload(length)).await?);
     }
+    let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
+    let large = trial.payload(LARGE.min(most));
+    sent.push(alice.has_sent(&session, &[&bob], large).await?);
     copies.each_comes(trial, &sent, 2).await?;
     sent.iter().try_for_each(|sent| are_alike(&copies, sent))
 }
@@ -95,11 +102,14 @@ async fn many_parties(trial: &Trial) -> Verdict {
     let (sender, parties, session) = one_to_many(trial, 20).await?;
     let mut streams: Vec<_> =
         parties.iter().map(|party| Copies::of(trial, party, &session)).collect();
-    let first = sender.has_sent(&session, &[], "to all").await?;
     let named: Vec<_> = parties.iter().collect();
-    let second = sender.has_sent(&session, &named, "to each").await?;
+    let sent = [
+        sender.has_sent(&session, &[], trial.payload(LESS)).await?,
+        sender.has_sent(&session, &named, "to each").await?,
+    ];
     for copies in &mut streams {
-        copies.each_comes(trial, [&first, &second], 2).await?;
+        copies.each_comes(trial, &sent, 2).await?;
+        sent.iter().try_for_each(|sent| are_alike(copies, sent))?;
     }
     Ok(())
 }

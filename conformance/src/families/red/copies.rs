@@ -15,6 +15,34 @@ use crate::trial::Session;
 /// Not more than this is taken off a time-out: targets round to whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(5);
 
+/// By which stream a session's messages come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream {
+    OfItsSession,
+    OfAll,
+}
+
+impl Stream {
+    pub(super) fn is_there(self, trial: &Trial) -> bool {
+        matches!(self, Self::OfItsSession) || trial.claims(Capability::Wildcard)
+    }
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::OfItsSession => "its",
+            Self::OfAll => "all",
+        }
+    }
+
+    /// What to subscribe to.
+    pub(super) fn of(self, session: &Session) -> Session {
+        match self {
+            Self::OfItsSession => session.clone(),
+            Self::OfAll => Session { id: String::new() },
+        }
+    }
+}
+
 /// A party's stream, and all that it has brought.
 #[derive(Debug)]
 pub(super) struct Copies {

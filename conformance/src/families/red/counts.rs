@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::super::prelude::*;
 use super::copies::{Copies, can_see, can_see_the_end, not_before, retries, settled};
+use super::elsewhere::of_who_is_there_otherwise;
 use crate::connect::Cut;
 use crate::many::each;
 use crate::party::{Party, Sent};
@@ -18,9 +19,13 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 pub(super) async fn retry_count_counts_timed_redeliveries(trial: Trial) -> Verdict {
     can_see(&trial, 1)?;
-    let checked =
-        tokio::join!(one_by_one(&trial), on_two_streams(&trial), of_each_recipient(&trial));
-    all_hold([checked.0, checked.1, checked.2])
+    let checked = tokio::join!(
+        one_by_one(&trial),
+        on_two_streams(&trial),
+        of_each_recipient(&trial),
+        of_who_is_there_otherwise(&trial),
+    );
+    all_hold([checked.0, checked.1, checked.2, checked.3])
 }
 
 /// Demands that `retry_count` is `before`, and one more for each copy that has come on this stream
@@ -152,13 +157,13 @@ async fn of_each_recipient(trial: &Trial) -> Verdict {
 }
 
 /// A party that is away for longer than all attempts take, and how it went.
-struct Away {
-    party: Party,
+pub(super) struct Away {
+    pub(super) party: Party,
     /// What broke its connection, if that was it.
-    _cut: Option<Cut>,
-    sent: Sent,
-    retries: usize,
-    why: &'static str,
+    pub(super) _cut: Option<Cut>,
+    pub(super) sent: Sent,
+    pub(super) retries: usize,
+    pub(super) why: &'static str,
 }
 
 pub(super) async fn no_stream_no_retries(trial: Trial) -> Verdict {
@@ -192,14 +197,7 @@ pub(super) async fn no_stream_no_retries(trial: Trial) -> Verdict {
     polling.polls(&session).await?;
     away.push(comes_and_goes(&trial, &alice, &coming, &session).await?);
 
-    // A target may notice the end of a stream a little later.
-    let settle = each(&away, |it| {
-        let (trial, party, sent) = (trial.clone(), it.party.clone(), it.sent.clone());
-        async move { settled(&trial, &party, &sent).await }
-    });
-    for (it, retries) in away.iter_mut().zip(settle.await?) {
-        it.retries = retries;
-    }
+    settle(&trial, &mut away).await?;
     let ends = Instant::now() + trial.timers().all_attempts() + trial.timers().ack_timeout();
     while Instant::now() < ends {
         polling.polls(&session).await?;
@@ -220,6 +218,18 @@ pub(super) async fn no_stream_no_retries(trial: Trial) -> Verdict {
         }
         let ends = it.party.acknowledge(it.sent.acknowledgement(&it.party, true)).await;
         keeping.accepted(ends).map_err(|stop| stop.told(it.why))?;
+    }
+    Ok(())
+}
+
+/// A target may notice the end of a stream a little later.
+pub(super) async fn settle(trial: &Trial, away: &mut [Away]) -> Verdict {
+    let settle = each(away.iter(), |it| {
+        let (trial, party, sent) = (trial.clone(), it.party.clone(), it.sent.clone());
+        async move { settled(&trial, &party, &sent).await }
+    });
+    for (it, retries) in away.iter_mut().zip(settle.await?) {
+        it.retries = retries;
     }
     Ok(())
 }
@@ -255,14 +265,14 @@ async fn comes_and_goes(
     Ok(Away { party: party.clone(), _cut: None, sent, retries: 0, why })
 }
 
-async fn is_untouched(away: &Away) -> Verdict {
+pub(super) async fn is_untouched(away: &Away) -> Verdict {
     let Away { party, sent, retries, why, .. } = away;
     let entry = party.delivery(sent, party).await?;
     let counted = usize::try_from(entry.retry_count).unwrap_or(usize::MAX);
     if !["pending", "delivered"].contains(&entry.status.as_str()) || counted != *retries {
         let seen = format!(
-            "while {} had no stream, {why}, {} became {:?}, and retry_count went from {retries} to \
-             {counted}",
+            "while {} had no stream of the session, {why}, {} became {:?}, and retry_count went from \
+             {retries} to {counted}",
             party.id, sent.id, entry.status
         );
         let accepted = "outstanding as before: without a stream there are no attempts";

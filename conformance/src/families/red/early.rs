@@ -7,7 +7,7 @@
 use tokio::time::Instant;
 
 use super::super::prelude::*;
-use super::copies::{Copies, can_see};
+use super::copies::{Copies, Stream, can_see};
 use crate::many::volume;
 use crate::party::{Party, Sent};
 use crate::trial::Session;
@@ -20,8 +20,9 @@ pub(super) async fn no_copy_comes_too_early(trial: Trial) -> Verdict {
         staggered(&trial),
         disturbed(&trial),
         in_two_sessions(&trial),
+        of_all_sessions(&trial),
     );
-    all_hold([checked.0, checked.1, checked.2, checked.3, checked.4])
+    all_hold([checked.0, checked.1, checked.2, checked.3, checked.4, checked.5])
 }
 
 /// Routes a message, and tells the moment before.
@@ -138,4 +139,15 @@ async fn in_two_sessions(trial: &Trial) -> Verdict {
         come_in_time(trial, &mut at_two, &of_two, told)
     );
     all_hold([both.0, both.1])
+}
+
+async fn of_all_sessions(trial: &Trial) -> Verdict {
+    if !trial.claims(Capability::Wildcard) {
+        return Ok(());
+    }
+    let [alice, bob] = trial.parties(["all-a", "all-b"]).await?;
+    let session = trial.session("all", &[&alice, &bob]).await?;
+    let mut copies = Copies::of(trial, &bob, &Stream::OfAll.of(&session));
+    let sent = [sends(&alice, &session, &[&bob]).await?, sends(&alice, &session, &[]).await?];
+    come_in_time(trial, &mut copies, &sent, "on a stream of all sessions").await
 }

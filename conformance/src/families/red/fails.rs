@@ -3,7 +3,8 @@
 use tokio::time::Instant;
 
 use super::super::prelude::*;
-use super::copies::{Copies, can_see_the_end, not_before, settled};
+use super::copies::{Copies, Stream, can_see_the_end, not_before, settled};
+use crate::families::noting::nothing_is_pending;
 use crate::keeping::Keeping;
 use crate::many::{statuses, volume};
 use crate::party::{Party, Sent};
@@ -14,9 +15,14 @@ const MANY: usize = 60;
 
 pub(super) async fn deliveries_fail_after_all_attempts(trial: Trial) -> Verdict {
     can_see_the_end(&trial)?;
-    let checked =
-        tokio::join!(alone(&trial), many(&trial), on_two_streams(&trial), only_its(&trial));
-    all_hold([checked.0, checked.1, checked.2, checked.3])
+    let checked = tokio::join!(
+        alone(&trial, Stream::OfItsSession),
+        alone(&trial, Stream::OfAll),
+        many(&trial),
+        on_two_streams(&trial),
+        only_its(&trial),
+    );
+    all_hold([checked.0, checked.1, checked.2, checked.3, checked.4])
 }
 
 fn state_of<'a>(
@@ -97,7 +103,7 @@ async fn is_over(
         let seen = format!("a poll answers with {}, which has failed", back.message_id);
         return Err(Stop::broken(seen, "only what is outstanding"));
     }
-    Ok(())
+    nothing_is_pending(trial, party, "all that was routed to it has failed").await
 }
 
 /// Demands that this was sent exactly so often. What is too much is too much at any time; what is too
@@ -120,11 +126,15 @@ fn came_times(
     if times > expected { Err(stop) } else { keeping.judged(Err(stop)) }
 }
 
-async fn alone(trial: &Trial) -> Verdict {
-    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
-    let session = trial.session("s", &[&alice, &bob]).await?;
+async fn alone(trial: &Trial, stream: Stream) -> Verdict {
+    if !stream.is_there(trial) {
+        return Ok(());
+    }
+    let name = |label: &str| format!("{}-{label}", stream.label());
+    let (alice, bob) = (trial.party(&name("a")).await?, trial.party(&name("b")).await?);
+    let session = trial.session(&name("s"), &[&alice, &bob]).await?;
     let keeping = trial.keeping();
-    let mut copies = Copies::of(trial, &bob, &session);
+    let mut copies = Copies::of(trial, &bob, &stream.of(&session));
     let base = Instant::now();
     let sent = [alice.has_sent(&session, &[&bob], "never acknowledged").await?];
     let attempts = trial.timers().max_retries + 1;
@@ -136,7 +146,7 @@ async fn alone(trial: &Trial) -> Verdict {
     let next = alice.has_sent(&session, &[&bob], "the next one").await?;
     copies.each_comes(trial, [&next], 1).await?;
     drop(copies);
-    let mut later = Copies::of(trial, &bob, &session);
+    let mut later = Copies::of(trial, &bob, &stream.of(&session));
     later.each_comes(trial, [&next], 1).await?;
     if later.times(&sent[0]) > 0 {
         let seen = format!("a later stream brought {}, which has failed", sent[0].id);

@@ -1,7 +1,7 @@
 //! RED-6, RED-7: what ends the attempts, and whom they concern.
 
 use super::super::prelude::*;
-use super::copies::{Copies, can_see};
+use super::copies::{Copies, Stream, can_see};
 use crate::keeping::Keeping;
 use crate::many::{each, volume};
 use crate::party::{Party, Sent};
@@ -11,23 +11,25 @@ pub(super) async fn an_acknowledgement_ends_the_attempts(trial: Trial) -> Verdic
     can_see(&trial, 1)?;
     let most = trial.timers().max_retries.min(3) as usize;
     let cases = (1..=most).flat_map(|copies| [(copies, true), (copies, false)]);
-    let one = each(cases, |(copies, success)| {
+    let cases = cases.flat_map(|case| [(case, Stream::OfItsSession), (case, Stream::OfAll)]);
+    let cases: Vec<_> = cases.filter(|(_, stream)| stream.is_there(&trial)).collect();
+    let one = each(cases, |((copies, success), stream)| {
         let trial = trial.clone();
-        async move { after_so_many(&trial, copies, success).await }
+        async move { after_so_many(&trial, copies, success, stream).await }
     });
-    let (one, every_other) = tokio::join!(one, every_other(&trial));
-    all_hold([one.map(drop), every_other])
+    let checked = tokio::join!(one, every_other(&trial), on_both_streams(&trial));
+    all_hold([checked.0.map(drop), checked.1, checked.2])
 }
 
 /// Ends a delivery when it has come so often: it must not come again.
-async fn after_so_many(trial: &Trial, times: usize, success: bool) -> Verdict {
-    let label = format!("{times}-{success}");
+async fn after_so_many(trial: &Trial, times: usize, success: bool, stream: Stream) -> Verdict {
+    let label = format!("{times}-{success}-{}", stream.label());
     let alice = trial.party(&format!("{label}-a")).await?;
     let bob = trial.party(&format!("{label}-b")).await?;
     let elsewhere = bob.on_a_connection_of_its_own();
     let session = trial.session(&label, &[&alice, &bob]).await?;
     let keeping = trial.keeping_streamed();
-    let mut copies = Copies::of(trial, &bob, &session);
+    let mut copies = Copies::of(trial, &bob, &stream.of(&session));
     let sent = [
         alice.has_sent(&session, &[&bob], "ended in time").await?,
         alice.has_sent(&session, &[], "ended in time").await?,
@@ -40,6 +42,30 @@ async fn after_so_many(trial: &Trial, times: usize, success: bool) -> Verdict {
     come_no_more(trial, &mut copies, &alice, &bob, &session, &sent.iter().collect::<Vec<_>>())
         .await
         .map_err(|stop| stop.told(&told))
+}
+
+/// A party reads one session and all of them: what it has acknowledged comes by neither any more.
+async fn on_both_streams(trial: &Trial) -> Verdict {
+    if !trial.claims(Capability::Wildcard) {
+        return Ok(());
+    }
+    let [alice, bob] = trial.parties(["both-a", "both-b"]).await?;
+    let session = trial.session("both", &[&alice, &bob]).await?;
+    let keeping = trial.keeping_streamed();
+    let mut streams =
+        [Stream::OfItsSession, Stream::OfAll].map(|it| Copies::of(trial, &bob, &it.of(&session)));
+    let sent = alice.has_sent(&session, &[&bob], "on both streams").await?;
+    for copies in &mut streams {
+        copies.each_comes(trial, [&sent], 1).await?;
+    }
+    keeping.prepared(bob.acknowledge(sent.acknowledgement(&bob, true)).await)?;
+    let ([one, all], sent) = (&mut streams, [&sent]);
+    let come_no_more = tokio::join!(
+        come_no_more(trial, one, &alice, &bob, &session, &sent),
+        come_no_more(trial, all, &alice, &bob, &session, &sent),
+    );
+    let told = "it came on a stream of its session and one of all, and was acknowledged";
+    all_hold([come_no_more.0, come_no_more.1]).map_err(|stop| stop.told(told))
 }
 
 /// Demands that what has ended comes no more: not behind a message that was routed afterwards.

@@ -79,7 +79,8 @@ fn with_tokens(mut event: SessionEvent, parties: &[&Party]) -> SessionEvent {
 pub(super) async fn join_tokens_are_private(trial: Trial) -> Verdict {
     sees_callers(&trial)?;
     let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
-    let all = [&alice, &bob, &carol];
+    let alike = trial.parties(["alice2", "Alice", "bo"]).await?;
+    let all = [&alice, &bob, &carol, &alike[0], &alike[1], &alike[2]];
     let mut at = HashMap::new();
     for party in [&alice, &bob] {
         at.insert(party.id.clone(), listening(&trial, party, &[]).await?);

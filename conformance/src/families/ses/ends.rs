@@ -7,6 +7,7 @@ use super::super::announcing::{event, has_published, publishes_if_taken};
 use super::super::arrivals::{all_of, kept, stream_of};
 use super::super::noting::settles;
 use super::super::prelude::*;
+use super::beside::among_many_others;
 use super::expiry::{expired_sessions_are_closed, expiring};
 use crate::ending::{ENDING, End};
 use crate::keeping::Keeping;
@@ -26,8 +27,9 @@ pub(super) async fn nothing_is_routed_after_the_end(trial: Trial) -> Verdict {
         let trial = trial.clone();
         async move { ended_by(&trial, ends).await }
     });
-    let (ended, expired) = tokio::join!(ended, expired_sessions_are_closed(&trial));
-    all_hold([ended.map(drop), expired])
+    let checked =
+        tokio::join!(ended, expired_sessions_are_closed(&trial), among_many_others(&trial));
+    all_hold([checked.0.map(drop), checked.1, checked.2])
 }
 
 /// Demands that neither party can route in a session, to one or to all.

@@ -5,6 +5,7 @@ use mpc_router_proto::v1::RouteMessageRequest;
 use super::super::announcing::{event, has_published, publishes_if_taken};
 use super::super::prelude::*;
 use super::super::scene::Scene;
+use super::forms::{recipients_by_form, senders_by_form};
 use crate::ending::ENDING;
 use crate::listing;
 use crate::many::{each, one_to_many};
@@ -24,9 +25,13 @@ async fn look_alikes(trial: &Trial, label: &str) -> Result<Vec<Party>, Stop> {
 }
 
 pub(super) async fn senders_must_be_members(trial: Trial) -> Verdict {
-    let checked =
-        tokio::join!(strangers(&trial), without_members(&trial), each_member_may_send(&trial));
-    all_hold([checked.0, checked.1, checked.2])
+    let checked = tokio::join!(
+        strangers(&trial),
+        without_members(&trial),
+        each_member_may_send(&trial),
+        senders_by_form(&trial),
+    );
+    all_hold([checked.0, checked.1, checked.2, checked.3])
 }
 
 async fn strangers(trial: &Trial) -> Verdict {
@@ -86,8 +91,12 @@ async fn each_member_may_send(trial: &Trial) -> Verdict {
 }
 
 pub(super) async fn recipients_must_be_members(trial: Trial) -> Verdict {
-    let checked = tokio::join!(bad_recipients(&trial), one_bad_among_many(&trial));
-    all_hold([checked.0, checked.1])
+    let checked = tokio::join!(
+        bad_recipients(&trial),
+        one_bad_among_many(&trial),
+        recipients_by_form(&trial),
+    );
+    all_hold([checked.0, checked.1, checked.2])
 }
 
 async fn bad_recipients(trial: &Trial) -> Verdict {

@@ -3,6 +3,7 @@
 use super::super::announcing::{event, has_published};
 use super::super::arrivals::{all_of, kept, stream_of};
 use super::super::prelude::*;
+use super::forms::{Forms, forms};
 use crate::listing;
 use crate::party::Party;
 use crate::trial::Session;
@@ -10,6 +11,10 @@ use crate::trial::Session;
 const USUAL: [Code; 2] = [Code::PermissionDenied, Code::NotFound];
 
 pub(super) async fn strangers_cannot_read(trial: Trial) -> Verdict {
+    if let Some(Forms { alice, member, outsider, session }) = forms(&trial).await? {
+        alice.has_sent(&session, &[&member], "to a member").await?;
+        is_refused(&outsider, &session).await?;
+    }
     let [alice, bob] = trial.parties(["alice", "bob"]).await?;
     let mut outsiders = Vec::new();
     for name in ["stranger", "elsewhere", "bo", "bob1", "BOB", "alice2"] {

@@ -103,6 +103,8 @@ macro_rules! of_deliveries {
         "An acknowledgement deletes the row, and the next one does not find it."
     SecondAckMovesTime "second-ack-moves-time" kills "ACK-2":
         "A repeated acknowledgement is accepted by writing it again, time included."
+    EndedRowsTrimmedTo1000 "ended-rows-trimmed-to-1000" kills "ACK-2":
+        "Of each session the last 1,000 deliveries that are over are kept, since nobody asks for older ones."
     NackPutsBack "nack-puts-back" kills "ACK-3":
         "A negative acknowledgement asks for another delivery, as it does in a broker."
     NackTakenForAck "nack-taken-for-ack" kills "ACK-3":

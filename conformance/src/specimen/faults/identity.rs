@@ -41,6 +41,8 @@ macro_rules! of_identity {
         "An event goes out as it came in, with the join tokens of all."
     ReplayHasAllTokens "replay-has-all-tokens" kills "SEC-5":
         "Tokens are taken out where events are sent, and a replay reads them from the store."
+    TokensByPrefix "tokens-by-prefix" kills "SEC-5":
+        "Tokens are kept under party and number, and read by prefix, so `p1` gets those of `p10` as well."
     ChannelsForAnybody "channels-for-anybody" kills "SEC-6":
         "The directory shows everybody's addresses to everybody."
     FilteredListShowsChannels "filtered-list-shows-channels" kills "SEC-6":

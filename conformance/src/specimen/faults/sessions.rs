@@ -7,6 +7,14 @@ macro_rules! of_sessions {
         "An event that selects nobody reaches nobody."
     EventsDebounced "events-debounced" kills "EVT-1":
         "Events of one session within a few milliseconds are taken for one, and the later ones dropped."
+    EventsDeduplicatedByIdAlone "events-deduplicated-by-id-alone" kills "EVT-1":
+        "A set of known `event_id`s decides, so who counts events in each session anew loses the second session's."
+    EventRingOf256 "event-ring-of-256" kills "EVT-1":
+        "Events go through a broadcast channel of 256, and a reader that lags goes on behind what it missed."
+    EventStreamDriesUpAfter500 "event-stream-dries-up-after-500" kills "EVT-1":
+        "The event stream's credit of 500 items is never refilled."
+    PublishWaitsForReader "publish-waits-for-reader" kills "EVT-1":
+        "Publishing awaits room in each subscriber's channel, so one sleeping laptop stops all announcements."
     EventTypeByPrefix "event-type-by-prefix" kills "EVT-2":
         "`event_types` is matched as a topic prefix."
     FirstEventTypeOnly "first-event-type-only" kills "EVT-2":
@@ -59,6 +67,8 @@ macro_rules! of_sessions {
         "Events go to all subscribers, and clients are trusted to drop what does not concern them."
     LastEventReplayed "last-event-replayed" kills "EVT-13":
         "Of each session the newest event is retained, as a message broker does."
+    EventsReplayedNewestFirst "events-replayed-newest-first" kills "EVT-13":
+        "The query for what was missed orders by time, descending, as the console wants it."
     NewestEventsReplayed "newest-events-replayed" kills "EVT-13":
         "What is kept for late subscribers is a ring of 20 events."
     AnnouncementsReplayedOnly "announcements-replayed-only" kills "EVT-13":
@@ -80,6 +90,8 @@ macro_rules! of_sessions {
     UnselectiveReplayed "unselective-replayed" kills "EVT-13":
         "Events for everybody are kept for everybody, and pile up for whoever comes."
 
+    MembersByCollation "members-by-collation" kills "SES-1":
+        "Members are found by a database whose collation takes a letter with its accent for one of two parts."
     BroadcastSenderUnchecked "broadcast-sender-unchecked" kills "SES-1":
         "Membership is looked at where recipients are named, and a broadcast names none."
     MemberElsewhereSends "member-elsewhere-sends" kills "SES-1":
@@ -110,6 +122,8 @@ macro_rules! of_sessions {
         "Announcing a session writes its state as `open`, whatever it was."
     EndCachedForASecond "end-cached-for-a-second" kills "SES-4":
         "The session's state is cached for a second, so messages are accepted after its end."
+    SessionsInACache "sessions-in-a-cache" kills "SES-4":
+        "Sessions live in a cache of 1,000, and one that has fallen out of it has neither ended nor begun."
     EndEmptiesMailboxes "end-empties-mailboxes" kills "SES-5":
         "The end of a session deletes all that belongs to it, unread messages included."
     ExpiredSessionSwept "expired-session-swept" kills "SES-5":

@@ -15,6 +15,8 @@ macro_rules! of_timers {
         "A stream's window of unacknowledged messages has 50 places, and the rest is sent and forgotten."
     WildcardNeverRedelivers "wildcard-never-redelivers" kills "RED-1":
         "Timers are looked up by session, and a stream of all sessions has none."
+    LargeRedeliveredFromIndex "large-redelivered-from-index" kills "RED-1":
+        "Payloads of a MiB and more live in a store of their own, and a redelivery loads the row alone."
     RedeliversTooEarly "redelivers-too-early" kills "RED-2":
         "The timer's tick is half the time-out, and whoever is not acknowledged by the next tick is sent again."
     RedeliversWithEachMessage "redelivers-with-each-message" kills "RED-2":
@@ -33,6 +35,8 @@ macro_rules! of_timers {
         "Sending something once more on a new stream increments the count."
     RetryCountOfMessage "retry-count-of-message" kills "RED-3":
         "The count is a column of the message, shown for each of its recipients."
+    RetriesCountByPresence "retries-count-by-presence" kills "RED-3":
+        "The timer asks whether the party is there, so attempts count on while it has a stream for something else."
     RedeliversForEver "redelivers-for-ever" kills "RED-4":
         "`max_retries` is read from the configuration and compared with nothing."
     FailsWithLastRetry "fails-with-last-retry" kills "RED-4":
@@ -43,6 +47,8 @@ macro_rules! of_timers {
         "The count is compared by `>` where it should be `>=`."
     FailsForAllRecipients "fails-for-all-recipients" kills "RED-4":
         "The state lives on the message, so one recipient's silence fails it for all."
+    TimeOutLowersNothing "time-out-lowers-nothing" kills "RED-4":
+        "`pending_messages` is a counter that acknowledgements lower, and what fails in vain stays counted."
     RetriesCountWhileAway "retries-count-while-away" kills "RED-5":
         "Attempts are counted by the clock, whether there was a stream to send on or not."
     FailsWhileAway "fails-while-away" kills "RED-5":
@@ -53,6 +59,8 @@ macro_rules! of_timers {
         "A redelivery is a job of its own, and the acknowledgement ends only the first one."
     NackKeepsRetrying "nack-keeps-retrying" kills "RED-6":
         "Only a positive acknowledgement stops the timer."
+    AckMissesWildcardTimer "ack-misses-wildcard-timer" kills "RED-6":
+        "An acknowledgement stops the timer of its session's stream, and a stream of all sessions came later, with its own."
     RedeliversToAllRecipients "redelivers-to-all-recipients" kills "RED-7":
         "The timer belongs to the message, so one recipient's silence sends it again to all."
     RedeliversToAllUnacknowledged "redelivers-to-all-unacknowledged" kills "RED-7":
@@ -70,6 +78,8 @@ macro_rules! of_timers {
         "The store touches what it reads, so a poller keeps its messages alive for ever."
     ExpiredStaysInMailbox "expired-stays-in-mailbox" kills "EXP-1":
         "The job sets the state, and the mailbox from which polls are answered is another table."
+    ExpiryLowersNothing "expiry-lowers-nothing" kills "EXP-1":
+        "`pending_messages` is a counter that acknowledgements lower, and what has expired stays counted."
     ExpiresInHalfTheTime "expires-in-half-the-time" kills "EXP-2":
         "The time to live is set on the message and on its partition, and the partition begins earlier."
     ExpiresEarlyForOffline "expires-early-for-offline" kills "EXP-2":
@@ -78,6 +88,8 @@ macro_rules! of_timers {
         "The mailbox has one time to live, and goes as a whole with its oldest message."
     ExpiresFromSessionStart "expires-from-session-start" kills "EXP-2":
         "The time to live is set on the session's key, so late messages live shorter."
+    EndedSessionSweptLater "ended-session-swept-later" kills "EXP-2":
+        "A job deletes what belongs to sessions that ended a while ago, whoever has yet to fetch the last round."
 
     } };
 }

@@ -33,6 +33,12 @@ macro_rules! of_waking {
         "The mark that a party has been told lives in a cache for as long as `heartbeat_timeout`."
     AckClearsToldMark "ack-clears-told-mark" kills "OFF-2":
         "An acknowledgement clears the mark that a party has been told, though it has not come back."
+    ToldRace "told-race" kills "OFF-2":
+        "The mark that a party has been told is looked up, then written, and all first messages of a round find none."
+    NotifiesOnEmptyMailbox "notifies-on-empty-mailbox" kills "OFF-2":
+        "The hook stands where a mailbox goes from empty to non-empty, so who left something unread is told of nothing new."
+    Only200IsSuccess "only-200-is-success" kills "OFF-2":
+        "The gateway's answer is compared with 200, so who says 202 or 204 is told over and over."
     NotifiesOnlineParties "notifies-online-parties" kills "OFF-3":
         "Whoever has a channel is told, and nobody asks whether it is away."
     NotifiesWhoHasNoStream "notifies-who-has-no-stream" kills "OFF-3":
@@ -45,6 +51,8 @@ macro_rules! of_waking {
         "A notification that fails is logged and forgotten."
     NotificationTriedTwice "notification-tried-twice" kills "OFF-4":
         "A notification that fails is tried once more, at once, and no further."
+    OnlyServerErrorsAreRetried "only-server-errors-are-retried" kills "OFF-4":
+        "The HTTP client's retry policy is for 5xx, so a gateway that answers 429 or 302 is asked once."
     RetriesFirstChannelOnly "retries-first-channel-only" kills "OFF-4":
         "The retry finds that the party has been told of the session, which its first channel says."
     RoutingWaitsForNotification "routing-waits-for-notification" kills "OFF-4":

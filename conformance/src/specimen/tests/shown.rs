@@ -164,19 +164,30 @@ const VOLUME: [Fault; 10] = [
     Fault::StatusBeyond50Cut,
 ];
 
+/// The faults that show only after a thousand acknowledgements or sessions.
+const THOUSANDS: [Fault; 2] = [Fault::EndedRowsTrimmedTo1000, Fault::SessionsInACache];
+
+/// The faults that show only when much has been published and nobody has read it.
+const UNREAD: [Fault; 3] =
+    [Fault::EventRingOf256, Fault::EventStreamDriesUpAfter500, Fault::PublishWaitsForReader];
+
 /// The faults that show only when a stream has run for long.
 const ENDURANCE: [Fault; 2] = [Fault::SwapsOnceIn100, Fault::StreamDriesUpAfter500];
 
 /// The faults of keys that show only after a restart.
 const KEYS_OF_BEFORE: [Fault; 2] = [Fault::KeysInMemory, Fault::KillLosesLatestKey];
 
-/// In whose story a fault shows: its family's, or that of volume.
+/// In whose story a fault shows: its family's, or one of its own.
 fn chapter(fault: Fault) -> &'static str {
     if ENDURANCE.contains(&fault) {
         return "endurance";
     }
     if VOLUME.contains(&fault) {
         "volume"
+    } else if THOUSANDS.contains(&fault) {
+        "thousands"
+    } else if UNREAD.contains(&fault) {
+        "unread"
     } else if KEYS_OF_BEFORE.contains(&fault) {
         "DUR"
     } else {
@@ -206,6 +217,8 @@ fn story_of(chapter: &str, twist: Twist) -> Telling {
         "SEC" => Box::pin(identity::identity(twist)),
         "volume" => Box::pin(volume::volume(twist)),
         "endurance" => Box::pin(volume::endurance(twist)),
+        "thousands" => Box::pin(volume::thousands(twist)),
+        "unread" => Box::pin(events::unread(twist)),
         _ => panic!("no story of {chapter}"),
     }
 }
@@ -267,4 +280,6 @@ chapters! {
     faults_of_identity_show "SEC"
     faults_of_volume_show "volume"
     faults_of_endurance_show "endurance"
+    faults_of_thousands_show "thousands"
+    faults_of_the_unread_show "unread"
 }

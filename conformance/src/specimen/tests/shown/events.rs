@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mpc_router_proto::v1::SessionEvent;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::super::world::{BEGIN, QUIET, World, names};
+use super::super::world::{BEGIN, QUIET, World, drain_for, names};
 use super::Story;
 use crate::specimen::Twist;
 
@@ -51,6 +51,7 @@ pub(super) async fn events(twist: Twist) -> Story {
     story.tell("for all", world.publish(event("", "session_started", "s", &[])).await);
     story.tell("other", world.publish(event("x", "session_started", "t", &["a"])).await);
     story.tell("full again", world.publish(full).await);
+    story.tell("elsewhere", world.publish(event("x", "session_started", "u", &["a"])).await);
     for (what, wrong) in [
         ("no session", event("", "session_started", "", &["a"])),
         ("no type", event("", "", "s", &["a"])),
@@ -73,6 +74,26 @@ pub(super) async fn events(twist: Twist) -> Story {
         story.tell("a round", world.publish(round).await);
     }
     story.events("a", &mut a).await;
+    story
+}
+
+/// What comes on a stream that is read when much has been published.
+pub(super) async fn unread(twist: Twist) -> Story {
+    let mut story = Story::default();
+    let world = World::of(twist).await;
+    world.register("a", "persistent", None).await.unwrap();
+    let mut a = world.listen("a", &[]).await.unwrap();
+    for number in 0..800 {
+        let message_hash = Bytes::from(vec![7; 4 * 1024]);
+        let id = format!("{number}");
+        let event = SessionEvent { message_hash, ..event(&id, "session_started", "s", &["a"]) };
+        if timeout(QUIET, world.publish(event)).await.is_err() {
+            story.tell("waits", number);
+            break;
+        }
+    }
+    let (events, _) = drain_for(&mut a, QUIET).await;
+    story.tell("unread", events.into_iter().map(|it| it.event_id).collect::<Vec<_>>());
     story
 }
 

@@ -56,6 +56,7 @@ pub(super) async fn identity(twist: Twist) -> Story {
     }
     let mut at_b = b.listen("b", &[]).await;
     story.tell("announced", coordinator.publish(event(&["a", "b"])).await);
+    story.tell("announced", coordinator.publish(event(&["b", "b2"])).await);
     let mut invalid = event(&["a"]);
     invalid.threshold_n = -1;
     story.tell("its error", coordinator.error_of(invalid).await);

@@ -66,6 +66,13 @@ pub(super) async fn sessions(twist: Twist) -> Story {
         reads(&mut story, &world, "s", party).await;
     }
 
+    // One is written as a member is, in other letters.
+    for party in ["\u{e9}", "e\u{301}"] {
+        world.register(party, "persistent", None).await.unwrap();
+    }
+    world.announce("forms", &["a", "\u{e9}"]).await;
+    routes(&mut story, &world, "forms", &[("\u{e9}", &["a"]), ("e\u{301}", &["a"])]).await;
+
     // Others are members.
     world.announce("s", &["a", "c"]).await;
     let calls: [Call<'_>; 4] = [("a", &[]), ("b", &["a"]), ("a", &["b"]), ("c", &["a"])];

@@ -122,6 +122,7 @@ pub(super) async fn redelivery(twist: Twist) -> Story {
         }
         story.status("status", &world.status("s", &id).await);
     }
+    story.tell("b waits for", world.pending("b").await);
     // `c` is refused something twice, and goes.
     let id = world.route("s", "a", &["c"], "bad").await.unwrap();
     story.stream("c", &mut c).await;
@@ -160,6 +161,9 @@ pub(super) async fn expiry(twist: Twist) -> Story {
     let world = World::with(twist, &["a", "b", "c"]).await;
     let id = world.route("s", "a", &["b", "c"], "text").await.unwrap();
     world.poll("s", "b", 0).await.unwrap();
+    world.announce("ended", &["a", "b"]).await;
+    world.route("ended", "a", &["b"], "before the end").await.unwrap();
+    world.end("ended", "session_completed").await;
     let mut younger = None;
     for second in 0..7 {
         if second == 3 {
@@ -170,6 +174,7 @@ pub(super) async fn expiry(twist: Twist) -> Story {
         world.heartbeat("b", 0).await.unwrap();
         story.status("then", &world.status("s", &id).await);
         story.tell("waiting", (world.pending("b").await, world.poll("s", "b", 0).await));
+        story.polled("in what has ended", &world.poll("ended", "b", 0).await);
     }
     story
 }
@@ -247,8 +252,22 @@ async fn timers(story: &mut Story, twist: Twist) {
     }
 
     let mut all = world.open("", "d").await.unwrap();
-    world.route("s", "a", &["d"], "to all").await.unwrap();
+    let id = world.route("s", "a", &["d"], "to all").await.unwrap();
+    world.route("s", "a", &["d"], vec![0; MIB]).await.unwrap();
     for step in 0..6 {
         story.stream(&format!("all {step}"), &mut all).await;
     }
+    story.tell("d", world.ack("s", "d", &id, true).await);
+    for step in 0..6 {
+        story.stream(&format!("all but one {step}"), &mut all).await;
+    }
+
+    // A party that listens for events goes on doing so.
+    let _events = world.listen("c", &[]).await.unwrap();
+    let mut c = world.open("s", "c").await.unwrap();
+    let id = world.route("s", "a", &["c"], "sent once").await.unwrap();
+    story.stream("c", &mut c).await;
+    drop(c);
+    sleep(QUIET * 9).await;
+    story.status("only events", &world.status("s", &id).await);
 }

@@ -53,3 +53,25 @@ pub(super) async fn endurance(twist: Twist) -> Story {
     }
     story
 }
+
+/// What becomes of the first of a thousand.
+pub(super) async fn thousands(twist: Twist) -> Story {
+    let mut story = Story::default();
+    let world = World::with(twist, &["a", "b"]).await;
+    world.announce("acks", &["a", "b"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..1_010 {
+        ids.push(world.route("acks", "a", &["b"], "text").await.unwrap());
+    }
+    for id in ids.iter().chain(&ids[..5]) {
+        let answer = world.ack("acks", "b", id, true).await;
+        if answer.is_err() {
+            story.tell("acknowledged", answer);
+        }
+    }
+    for number in 0..1_010 {
+        world.announce(&format!("n{number}"), &["a", "b"]).await;
+    }
+    story.tell("the first session", world.route("s", "a", &["b"], "text").await.is_ok());
+    story
+}

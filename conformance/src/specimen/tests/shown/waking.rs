@@ -70,6 +70,12 @@ pub(super) async fn waking(twist: Twist) -> Story {
     world.route("s", "a", &[], "to all").await.unwrap();
     sleep(Duration::from_millis(50)).await;
     told(&mut story, &world, &parties);
+    world.announce("v", &parties).await;
+    let first = world.route("v", "a", &["stays"], "one of two");
+    let (one, other) = tokio::join!(first, world.route("v", "a", &["stays"], "at once"));
+    story.tell("at once", (one.is_ok(), other.is_ok()));
+    sleep(Duration::from_millis(50)).await;
+    told(&mut story, &world, &["stays"]);
     failing(&mut story, &world).await;
     story
 }
