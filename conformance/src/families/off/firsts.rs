@@ -12,7 +12,7 @@ const AT_ONCE: usize = 16;
 
 /// In a round all parties send within a moment, so the first message is one of many.
 pub(super) async fn at_once(trial: &Trial) -> Verdict {
-    let mut bell = Bell::new(trial)?;
+    let mut bell = Bell::judging_form(trial)?;
     let senders = trial.parties(["at-once-a", "at-once-c"]).await?;
     let away = [
         Reachable::new(trial, "at-once-all", &[EMAIL, PHONE, PUSH]).await?,
@@ -57,7 +57,7 @@ pub(super) async fn at_once(trial: &Trial) -> Verdict {
 
 /// What a party has left unread from before it went away is not what it is told of.
 pub(super) async fn beside_unread(trial: &Trial) -> Verdict {
-    let mut bell = Bell::new(trial)?;
+    let mut bell = Bell::judging_form(trial)?;
     let alice = trial.party("unread-a").await?;
     let away = [
         Reachable::new(trial, "unread-all", &[PUSH, EMAIL, PHONE]).await?,

@@ -69,7 +69,7 @@ pub(super) async fn one_notification_a_session(trial: Trial) -> Verdict {
 }
 
 async fn of_every_kind(trial: &Trial) -> Verdict {
-    let mut bell = Bell::new(trial)?;
+    let mut bell = Bell::judging_form(trial)?;
     let scene = Scene::new(trial).await?;
     let mut sessions = Vec::new();
     for label in ["broadcast", "direct", "behind", "acknowledged", "at-last"] {

@@ -11,6 +11,10 @@ use crate::pace::Wait;
 use crate::party::Party;
 use crate::trial::{Session, registration};
 
+/// What a notification is.
+const FORM: &str = "one POST a channel with the JSON {\"channel\": \"email\" or \"phone\" or \
+                    \"push_token\", \"address\", \"party_id\", \"session_id\"}";
+
 /// How long a notification may take: nothing says how soon it has to come, so only one that does
 /// not come at all is missing.
 const RAISED_WITHIN: Duration = Duration::from_secs(90);
@@ -95,6 +99,7 @@ pub(super) struct Bell<'a> {
     trial: &'a Trial,
     notices: &'a Notices,
     payloads: Vec<String>,
+    judges_form: bool,
     /// Since it is looked at.
     since: Wait,
 }
@@ -102,7 +107,13 @@ pub(super) struct Bell<'a> {
 impl<'a> Bell<'a> {
     pub(super) fn new(trial: &'a Trial) -> Result<Self, Stop> {
         let (notices, since) = (trial.notices()?, trial.pace().wait());
-        Ok(Self { trial, notices, payloads: Vec::new(), since })
+        Ok(Self { trial, notices, payloads: Vec::new(), since, judges_form: false })
+    }
+
+    /// The same for the check that says what a notification is: others have nothing to go by where
+    /// one cannot be read.
+    pub(super) fn judging_form(trial: &'a Trial) -> Result<Self, Stop> {
+        Ok(Self { judges_form: true, ..Self::new(trial)? })
     }
 
     /// A payload that no notification may carry.
@@ -293,15 +304,13 @@ impl<'a> Bell<'a> {
 
     /// Demands that what concerns the party is a notification, and that none carries a payload.
     fn is_well_formed(&self, party: &Party) -> Verdict {
-        let form = "one POST a channel with the JSON {\"channel\": \"email\" or \"phone\" or \
-                    \"push_token\", \"address\", \"party_id\", \"session_id\"}";
         let garbled = self.notices.garbled();
         if let Some(text) = garbled.iter().find(|text| text.contains(&party.id)) {
-            return Err(Stop::broken(format!("this came for {}: {text:?}", party.id), form));
+            return Err(self.unreadable(format!("this came for {}: {text:?}", party.id)));
         }
         for notice in self.notices.of(&party.id) {
             if ![EMAIL, PHONE, PUSH].contains(&notice.channel.as_str()) {
-                return Err(Stop::broken(format!("{} got {}", party.id, words(&notice)), form));
+                return Err(self.unreadable(format!("{} got {}", party.id, words(&notice))));
             }
             if let Some(payload) = self.payloads.iter().find(|it| carries(&notice.text, it)) {
                 let seen = format!(
@@ -313,6 +322,16 @@ impl<'a> Bell<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What to say of something that came, and is no notification.
+    fn unreadable(&self, seen: String) -> Stop {
+        match self.judges_form {
+            true => Stop::broken(seen, FORM),
+            false => {
+                Stop::NotChecked(format!("its notifications cannot be read, see OFF-2: {seen}"))
+            }
+        }
     }
 
     /// Waits as long as it takes for what is too much to show.

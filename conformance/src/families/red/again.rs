@@ -152,9 +152,10 @@ async fn beside_others(trial: &Trial) -> Verdict {
             );
             return Err(trial.missed(&wait, seen, "a copy of it after ack_timeout").await);
         }
+        let keeping = trial.keeping_streamed();
         let other = alice.has_sent(&session, &[&bob], "acknowledged at once").await?;
         copies.each_comes(trial, [&other], 1).await?;
-        bob.acknowledge(other.acknowledgement(&bob, true)).await.prepared()?;
+        keeping.prepared(bob.acknowledge(other.acknowledgement(&bob, true)).await)?;
         others += 1;
         copies.read_for(pause).await;
     }

@@ -135,9 +135,10 @@ async fn of_each_recipient(trial: &Trial) -> Verdict {
     let session = trial.session("each", &[&alice, &bob, &carol, &dave]).await?;
     let other = trial.session("each-other", &[&alice, &carol]).await?;
     let mut elsewhere = Copies::of(trial, &carol, &other);
+    let keeping = trial.keeping_streamed();
     let live = alice.has_sent(&other, &[&carol], "where it has a stream").await?;
     elsewhere.each_comes(trial, [&live], 1).await?;
-    carol.acknowledge(live.acknowledgement(&carol, true)).await.prepared()?;
+    keeping.prepared(carol.acknowledge(live.acknowledgement(&carol, true)).await)?;
 
     let mut copies = Copies::of(trial, &bob, &session);
     let sent = alice.has_sent(&session, &[], "to three").await?;

@@ -110,10 +110,11 @@ async fn disturbed(trial: &Trial) -> Verdict {
             5 => drop(carol.polls(&session).await?),
             _ => {}
         }
+        let keeping = trial.keeping_streamed();
         let other = alice.has_sent(&session, &[&bob, &carol], "ended at once").await?;
         copies.each_comes(trial, [&other], 1).await?;
         let end = other.acknowledgement(&bob, number % 2 == 0);
-        bob.acknowledge(end).await.prepared()?;
+        keeping.prepared(bob.acknowledge(end).await)?;
         alice.status(&sent[0].1).await?;
         copies.read_for(pause).await;
     }

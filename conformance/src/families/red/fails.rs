@@ -210,7 +210,7 @@ async fn only_its(trial: &Trial) -> Verdict {
         alice.has_sent(&session, &[&erin, &dave, &bob, &carol], "to each").await?,
     ];
     for sent in &sent {
-        carol.acknowledge(sent.acknowledgement(&carol, true)).await.prepared()?;
+        keeping.prepared(carol.acknowledge(sent.acknowledgement(&carol, true)).await)?;
     }
     dave.polls(&session).await?;
     let attempts = trial.timers().max_retries + 1;
