@@ -9,9 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 use self::authority::{Authority, Lasts};
 use self::folder::Folder;
@@ -28,6 +29,8 @@ pub enum Shown {
     Nothing,
     /// A certificate with this common name.
     Certificate(String, Grade),
+    /// A good certificate with this common name, and with that other name as an alternative one.
+    AlsoCalled(String, String),
 }
 
 /// What a certificate is worth.
@@ -248,10 +251,10 @@ impl Identities {
         let mut config = match shown {
             Shown::Plaintext | Shown::Nothing => builder.with_no_client_auth(),
             Shown::Certificate(name, grade) => {
-                let (chain, key) = self.certificate(name, *grade)?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    NoIdentity(format!("the certificate of {name:?} cannot be shown: {error}"))
-                })?
+                with_certificate(builder, name, self.certificate(name, *grade)?)?
+            }
+            Shown::AlsoCalled(name, other) => {
+                with_certificate(builder, name, self.also_called(name, other)?)?
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -260,17 +263,28 @@ impl Identities {
         Ok(config)
     }
 
-    fn certificate(&self, name: &str, grade: Grade) -> Result<Pair, NoIdentity> {
-        let inner = &*self.0;
-        let missing = |what: &str| {
+    /// The authority, for a certificate of this kind and name.
+    fn authority(&self, name: &str, what: &str) -> Result<&Authority, NoIdentity> {
+        self.0.authority.as_ref().ok_or_else(|| {
             NoIdentity(format!(
                 "{what} for {name:?} takes the authority's key: put it as ca.key where the \
                  certificates are"
             ))
-        };
+        })
+    }
+
+    fn also_called(&self, name: &str, other: &str) -> Result<Pair, NoIdentity> {
+        let authority = self.authority(name, "a certificate with another name beside")?;
+        let certified = authority.certify_also_called(name, other).ok_or_else(|| {
+            NoIdentity(format!("no certificate has {other:?} as an alternative name"))
+        })?;
+        Ok(certified.into_pair())
+    }
+
+    fn certificate(&self, name: &str, grade: Grade) -> Result<Pair, NoIdentity> {
+        let inner = &*self.0;
         let by_authority = |lasts: Lasts, what: &str| {
-            let authority = inner.authority.as_ref().ok_or_else(|| missing(what))?;
-            Ok(authority.certify(name, lasts).into_pair())
+            Ok(self.authority(name, what)?.certify(name, lasts).into_pair())
         };
         match grade {
             Grade::Good => {
@@ -283,14 +297,23 @@ impl Identities {
             Grade::SelfSigned => Ok(authority::self_signed(name).into_pair()),
             Grade::OtherAuthority => Ok(inner.impostor.certify(name, Lasts::Now).into_pair()),
             Grade::ByAParty => {
-                let authority =
-                    inner.authority.as_ref().ok_or_else(|| missing("a forged certificate"))?;
+                let authority = self.authority(name, "a forged certificate")?;
                 Ok(authority.certify_by_a_party(name).into_pair())
             }
             Grade::Expired => by_authority(Lasts::UntilYesterday, "a certificate that expired"),
             Grade::NotYetValid => by_authority(Lasts::FromTomorrow, "a certificate of the future"),
         }
     }
+}
+
+fn with_certificate(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    name: &str,
+    (chain, key): Pair,
+) -> Result<ClientConfig, NoIdentity> {
+    builder.with_client_auth_cert(chain, key).map_err(|error| {
+        NoIdentity(format!("the certificate of {name:?} cannot be shown: {error}"))
+    })
 }
 
 /// Who publishes session events where nothing else is said.

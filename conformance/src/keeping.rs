@@ -33,6 +33,14 @@ impl Trial {
         Keeping { time: kept.time.min(self.timers().all_attempts() / 4 * 3), ..kept }
     }
 
+    /// Begins the time in which the target must know of messages that nobody ends, and that no open
+    /// stream carries.
+    pub(crate) fn keeping_known(&self) -> Keeping {
+        let kept = self.timers().message_ttl();
+        // It may give up on them after the first time, and must know of that for the second one.
+        Keeping { began: Instant::now(), time: kept / 4 * 7 }
+    }
+
     /// The time for a message that was routed before, and that no open stream carries.
     pub(crate) fn keeping_of(&self, sent: &Sent) -> Keeping {
         let kept = self.keeping();

@@ -339,11 +339,18 @@ impl Party {
             self.unless_own("for", &request.party_id),
             request.success
         );
-        self.trial.remembering().may_end(&request.message_id);
+        let (id, party) = (request.message_id.clone(), request.party_id.clone());
+        let success = request.success;
+        self.trial.remembering().may_end(&id, &party);
         let mut client = self.client.clone();
         let answer =
             self.call(call, async move { client.acknowledge_message(request).await }).await;
-        answer.declining(|it| (!it.success).then(|| it.message.clone()))
+        let answer = answer.declining(|it| (!it.success).then(|| it.message.clone()));
+        // What has failed by itself can perhaps be refused long after.
+        if success && answer.was_accepted() == Some(true) {
+            self.trial.remembering().was_acknowledged(&id, &party);
+        }
+        answer
     }
 
     /// Acknowledges a message as used; that must be accepted.

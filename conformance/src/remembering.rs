@@ -23,8 +23,10 @@ pub(crate) struct Remembering {
 #[derive(Debug)]
 struct Message {
     began: Instant,
-    /// Somebody has called to end one of its deliveries.
-    may_have_ended: bool,
+    /// When somebody first called to end each of its deliveries that anybody tried to.
+    may_have_ended: BTreeMap<String, Instant>,
+    /// When the latest of those began that were accepted: the delivery did not end before.
+    ended: Option<Instant>,
 }
 
 impl Remembering {
@@ -37,7 +39,7 @@ impl Remembering {
     /// The call that began then was accepted.
     pub(crate) fn accepted(&self, message_id: &str, began: Instant) {
         // An answer that is given twice, to a call that is made again, tells of the first one.
-        let message = Message { began, may_have_ended: false };
+        let message = Message { began, may_have_ended: BTreeMap::new(), ended: None };
         self.messages().entry(message_id.to_owned()).or_insert(message);
     }
 
@@ -46,10 +48,18 @@ impl Remembering {
         self.messages().get(message_id).map(|it| it.began)
     }
 
-    /// Somebody calls to end a delivery of the message.
-    pub(crate) fn may_end(&self, message_id: &str) {
+    /// Somebody calls to end this party's delivery of the message.
+    pub(crate) fn may_end(&self, message_id: &str, party: &str) {
         if let Some(message) = self.messages().get_mut(message_id) {
-            message.may_have_ended = true;
+            message.may_have_ended.entry(party.to_owned()).or_insert_with(Instant::now);
+        }
+    }
+
+    /// This party's delivery of the message was acknowledged: by one of the calls that were to end it.
+    pub(crate) fn was_acknowledged(&self, message_id: &str, party: &str) {
+        if let Some(message) = self.messages().get_mut(message_id) {
+            let ended = message.may_have_ended.get(party).copied();
+            message.ended = message.ended.max(ended);
         }
     }
 
@@ -61,9 +71,10 @@ impl Remembering {
     pub(crate) fn lasts(&self, message_id: &str) -> Result<(), Stop> {
         let messages = self.messages();
         let Some(message) = messages.get(message_id) else { return Ok(()) };
-        let time = match message.may_have_ended {
-            true => self.kept,
-            false => self.kept + self.earliest_end,
+        let time = match message.ended {
+            Some(ended) => ended - message.began + self.kept,
+            None if message.may_have_ended.is_empty() => self.kept + self.earliest_end,
+            None => self.kept,
         };
         let elapsed = message.began.elapsed();
         if elapsed <= time {
@@ -91,17 +102,27 @@ mod tests {
         let second = Duration::from_secs(1);
         let timers = Timers { message_ttl_ms: 12_000, ..Timers::short() };
         let remembering = Remembering::new(&timers);
-        for message in ["ended", "open"] {
+        for message in ["ended", "open", "used", "used once more"] {
             remembering.accepted(message, Instant::now());
         }
-        remembering.may_end("ended");
-        tokio::time::advance(12 * second).await;
+        remembering.may_end("ended", "bob");
+        tokio::time::advance(2 * second).await;
+        for (message, party) in [("used", "bob"), ("used", "carol"), ("used once more", "bob")] {
+            remembering.may_end(message, party);
+        }
+        remembering.was_acknowledged("used", "bob");
+        tokio::time::advance(10 * second).await;
+        // It has ended long before.
+        remembering.may_end("used once more", "bob");
+        remembering.was_acknowledged("used once more", "bob");
         remembering.accepted("ended", Instant::now());
         let lasts = |message| remembering.lasts(message).is_ok();
         assert!(lasts("ended") && lasts("open"));
         tokio::time::advance(second / 1000).await;
         assert!(!lasts("ended") && lasts("open") && lasts("never routed"));
         tokio::time::advance(timers.all_attempts()).await;
-        assert!(!lasts("open"));
+        assert!(!lasts("open") && lasts("used") && lasts("used once more"));
+        tokio::time::advance(2 * second - timers.all_attempts()).await;
+        assert!(!lasts("used") && !lasts("used once more"));
     }
 }

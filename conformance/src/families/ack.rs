@@ -2,6 +2,7 @@
 
 mod counting;
 mod gone;
+mod late;
 mod many;
 mod order;
 mod rejected;
@@ -47,7 +48,8 @@ pub(super) const FAMILY: Family = Family {
              included. (Whether `success = false` on one that failed by time-out or expiry is \
              accepted is unspecified; so is `acknowledged_at` of a failed one.)",
             "Acknowledges again, later, on another connection, after registering again, many times at \
-             once and after a thousand others, and compares the whole status.",
+             once, after a thousand others and, where `message_ttl` is short, longer than that after the \
+             messages were routed, though not after they were acknowledged; compares the whole status.",
             check!(the_same_again_changes_nothing),
         ),
         must(
@@ -268,8 +270,12 @@ fn compare(sent: &[Sent], now: &[States], expected: &[States], unchanged: &str) 
 }
 
 async fn the_same_again_changes_nothing(trial: Trial) -> Verdict {
-    let checked = tokio::join!(again_and_again(&trial), after_many_others(&trial));
-    all_hold([checked.0, checked.1])
+    let (soon, others, late) = tokio::join!(
+        again_and_again(&trial),
+        after_many_others(&trial),
+        late::long_after_it_was_routed(&trial),
+    );
+    all_hold([soon, others, late])
 }
 
 async fn again_and_again(trial: &Trial) -> Verdict {

@@ -1,5 +1,6 @@
 //! DUR: durability.
 
+mod aging;
 mod crashes;
 mod damage;
 mod ids;
@@ -9,6 +10,7 @@ mod parties;
 mod restarts;
 mod stopping;
 mod traffic;
+mod volume;
 
 use self::crashes::{what_was_accepted_survives_kills, what_was_cut_off_does_no_harm};
 use self::damage::damage_is_told;
@@ -40,8 +42,9 @@ pub(super) const FAMILY: Family = Family {
             "The same after `kill -9` at any moment: what was accepted is there; an indeterminate \
              call happened wholly or not at all.",
             "Kills at random moments, again and again, while four parties route, acknowledge, refuse \
-             and register, and once when nobody calls; compares all that was accepted then and before \
-             the kill before, and looks for halves of the calls that had no answer.",
+             and register, once when nobody calls, and a few times while it starts; compares all that \
+             was accepted then and before the kill before, and looks for halves of the calls that had \
+             no answer.",
             check!(what_was_accepted_survives_kills),
         )
         .at(Turn::Alone),
@@ -80,8 +83,8 @@ pub(super) const FAMILY: Family = Family {
             "`acknowledged` and `failed` survive; `delivered` may fall back to `pending`, and \
              `retry_count` to a lower value.",
             "Acknowledges and refuses what was handed out and what was not, and lets deliveries fail by \
-             themselves where the timers are short; compares the statuses after a stop and a kill, and \
-             tries to end them the other way.",
+             themselves where the timers are short, of age also with a restart in between; compares the \
+             statuses after a stop and a kill, and tries to end them the other way.",
             check!(what_has_ended_stays_ended),
         )
         .at(Turn::Alone),
@@ -90,9 +93,9 @@ pub(super) const FAMILY: Family = Family {
             "DUR-7",
             "An orderly stop ends open streams with UNAVAILABLE, finishes or refuses (UNAVAILABLE) \
              the calls under way, and exits 0 within `stop_timeout`.",
-            "Stops with nobody connected, and then with a stream of each kind open, calls of which only \
-             the first half was sent, and whole ones; what was answered as accepted is there \
-             afterwards.",
+            "Stops with nobody connected; with a stream of each kind open, calls of which only the first \
+             half was sent, and whole ones; and with 60 streams that have nothing to do and one that is \
+             not read. What was answered as accepted is there afterwards.",
             check!(a_stop_is_orderly),
         )
         .at(Turn::Alone),
@@ -102,7 +105,8 @@ pub(super) const FAMILY: Family = Family {
             "A write that was cut off by a crash never stops the router from starting with \
              everything that was accepted.",
             "Kills in the middle of messages of up to 1 MiB from three parties, several times in a row, \
-             so that what was cut off has something written behind it; then compares all of it.",
+             so that what was cut off has something written behind it, and while it starts; then compares \
+             all of it.",
             check!(what_was_cut_off_does_no_harm),
         )
         .at(Turn::Alone),
@@ -112,8 +116,9 @@ pub(super) const FAMILY: Family = Family {
             "Damage in the middle of the store stops the start with a clear error; never is what \
              was accepted silently lost or altered.",
             "Changes some bytes of the largest file of the stopped target's store, at places where it \
-             shows payloads and at others, one at a time: it exits with an error that it prints, or has \
-             everything as it was. Then puts the store back.",
+             shows payloads, before and behind them and at others, fills a page of it with zeros, and \
+             changes some bytes of other files, one at a time: it exits with an error that it prints, or \
+             has everything as it was. Then puts the store back.",
             check!(damage_is_told),
         )
         .at(Turn::Alone),

@@ -1,7 +1,9 @@
 //! IDM: safe retries.
 
 mod at_once;
+mod borders;
 mod contrary;
+mod late;
 mod repeats;
 mod restarts;
 
@@ -26,18 +28,21 @@ pub(super) const FAMILY: Family = Family {
              second answers with the first one's `message_id`, also when the session has ended in \
              between. A rejected call uses up no key.",
             "Repeats calls to one, some and all, with their recipients in another order, on another \
-             connection, after acknowledgements, after 250 other keys, after the members changed and \
-             after the end of the session; uses one key for several senders and sessions, and again \
-             after calls that were rejected.",
+             connection, after acknowledgements, after up to 1,300 other keys, after the members changed \
+             and after the end of the session, by an event and in time; where `message_ttl` is short, \
+             longer than that after they were routed, though not after they were acknowledged. Uses one \
+             key for several senders and sessions, and again after calls that were rejected; long keys, \
+             and senders, sessions and keys that are the same once they are put together.",
             check!(the_same_call_is_one_message),
         ),
         must_of(
             Capability::Idempotency,
             "IDM-2",
             "The same key with other content is rejected (ALREADY_EXISTS or INVALID_ARGUMENT).",
-            "Repeats calls with another byte at the beginning or the end of small and large payloads, \
-             another length, round, type, more, fewer, other recipients, or all of them by name; none \
-             of it arrives, and the key goes on standing for the first call.",
+            "Repeats calls with another byte at the beginning, in the middle or at the end of payloads of \
+             up to 1.5 MiB, another length, round, type, with what belongs to one of these moved to \
+             another, more, fewer, other recipients, or all of them by name; none of it arrives, and the \
+             key goes on standing for the first call.",
             check!(other_content_is_rejected),
         ),
         must_of(

@@ -34,8 +34,9 @@ pub(super) const FAMILY: Family = Family {
             "A call in another party's name (`from_party`, `party_id`) is rejected \
              (PERMISSION_DENIED).",
             "Makes every call in the name of a member as another member, as one whose name differs in \
-             letter case or by a character, and as a party that has not registered; nothing of it has an \
-             effect.",
+             letter case or by a character, as a party that has not registered and, where certificates \
+             can be made, with the member's name beside or within another common name; also for all \
+             sessions, and with a key that the member has used; nothing of it has an effect.",
             check!(calls_in_another_name_are_rejected),
         ),
         must_of(
@@ -78,9 +79,10 @@ pub(super) const FAMILY: Family = Family {
             "Payloads, join tokens and notification addresses appear in no log, metric or error \
              message.",
             "Uses words that occur nowhere else as payloads, tokens and addresses, in calls that are \
-             accepted and in such as are refused for many reasons, and looks for them, as text, in hex, \
-             in base64 and as lists of numbers, in all errors and in all that the target prints, and, \
-             where it claims `durable`, when it is stopped. (It sees no metrics.)",
+             accepted, in such as are refused for many reasons, in messages that nobody acknowledges and \
+             in notifications that fail, and looks for them, as text, in hex, in base64 and as lists of \
+             numbers, in all errors and in all that the target prints, and, where it claims `durable`, \
+             when it is stopped. (It sees no metrics.)",
             check!(secrets_are_told_nowhere),
         )
         .at(Turn::Alone),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _,
+    PublicKeyData as _, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, Utf8StringRef};
@@ -119,6 +119,17 @@ impl Authority {
         let issuer = Issuer::from_params(&self.params, &self.key);
         let signed = leaf(party, lasts).signed_by(&key, &issuer);
         Certified { chain: vec![signed.expect("it is complete")], key }
+    }
+
+    /// A party's certificate, with another name as an alternative one. None if that cannot be written.
+    pub(super) fn certify_also_called(&self, party: &str, other: &str) -> Option<Certified> {
+        let key = new_key();
+        let issuer = Issuer::from_params(&self.params, &self.key);
+        let mut params = leaf(party, Lasts::Now);
+        params.subject_alt_names =
+            vec![SanType::DnsName(other.try_into().ok()?), SanType::URI(other.try_into().ok()?)];
+        let signed = params.signed_by(&key, &issuer);
+        Some(Certified { chain: vec![signed.expect("it is complete")], key })
     }
 
     /// A router's certificate, for the loopback interface.

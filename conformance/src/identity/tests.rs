@@ -67,6 +67,8 @@ async fn only_good_certificates_are_let_in() {
         (certificate(Grade::Expired), false),
         (certificate(Grade::NotYetValid), false),
         (Shown::Certificate(COORDINATOR.into(), Grade::Good), true),
+        (Shown::Certificate("alice,CN=bob ".into(), Grade::Good), true),
+        (Shown::AlsoCalled("alice".into(), "bob".into()), true),
     ] {
         assert_eq!(is_let_in(&made, folder.path(), &shown).await, expected, "{shown:?}");
     }

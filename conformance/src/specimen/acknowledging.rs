@@ -36,7 +36,7 @@ impl State {
         request: &AcknowledgeMessageRequest,
     ) -> Result<Verdict, Refusal> {
         // ACK-5
-        let Some(&number) = self.numbers.get(&request.message_id) else {
+        let Some(number) = self.number_of(&request.message_id) else {
             if self.has(Fault::UnknownMessageAcknowledged)
                 || (self.has(Fault::UnknownMessageNackAccepted) && !request.success)
             {

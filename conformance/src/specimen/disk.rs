@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message as _;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep};
 
 use super::journal::{Entry, Fact};
 use super::{Fault, Twist};
@@ -19,6 +19,12 @@ const HEAD: usize = 12;
 
 /// How long one fault collects what it writes.
 const BATCH: Duration = Duration::from_millis(100);
+
+/// A block that one fault looks for. Bytes.
+const BLOCK: usize = 4096;
+
+/// What one fault takes for a record without a payload. Bytes.
+const SMALL: usize = 400;
 
 /// How many records one fault leaves unwritten when it stops.
 const BUFFERED: usize = 3;
@@ -104,6 +110,25 @@ impl Disk {
         platter.bytes.extend_from_slice(&torn[..torn.len() / 2]);
     }
 
+    /// Moves all that was written into a new log, in this time. Only a fault does, and what it has not
+    /// moved when it is cut off is gone.
+    pub(super) async fn moves_within(&self, time: Duration) {
+        let old = std::mem::take(&mut self.lock().bytes);
+        let steps = (old.len() / BLOCK).clamp(1, 40);
+        let mut moved = 0;
+        for step in 1..=steps {
+            sleep(time / u32::try_from(steps).unwrap_or(1)).await;
+            while moved < old.len() && (step == steps || moved < old.len() / steps * step) {
+                let length = match record(&old[moved..]) {
+                    Record::Whole(body) => HEAD + body.len(),
+                    _ => old.len() - moved,
+                };
+                self.lock().bytes.extend_from_slice(&old[moved..moved + length]);
+                moved += length;
+            }
+        }
+    }
+
     /// All that was written. A record that is there by half at the end is cut off: nobody was told
     /// that it was written. Damage before it is an error.
     pub(super) fn read(&self, twist: &Twist) -> Result<Vec<Entry>, Damage> {
@@ -111,6 +136,9 @@ impl Disk {
         let mut entries = Vec::new();
         let mut at = 0;
         let mut before = 0;
+        if twist.has(Fault::ZerosEndLog) {
+            platter.end_at_zeros();
+        }
         while at < platter.bytes.len() {
             match record(&platter.bytes[at..]) {
                 Record::Whole(body) => {
@@ -132,6 +160,12 @@ impl Disk {
                 Record::Altered(body) if twist.has(Fault::PayloadsUnchecked) => {
                     entries.extend(Entry::decode(body));
                     at += HEAD + body.len();
+                }
+                Record::Altered(_) | Record::Headless
+                    if twist.has(Fault::DamagedAckSkipped)
+                        && next_whole(&platter.bytes[at..]).is_some() =>
+                {
+                    at += next_whole(&platter.bytes[at..]).unwrap_or_default();
                 }
                 Record::Altered(_) | Record::Headless
                     if twist.has(Fault::DamageEndsLog)
@@ -165,6 +199,20 @@ impl Platter {
         }
     }
 
+    /// Cuts off what stands behind the last record before a block of zeros.
+    fn end_at_zeros(&mut self) {
+        let blocks = self.bytes.chunks_exact(BLOCK);
+        let zeros = blocks.enumerate().find(|(_, block)| block.iter().all(|byte| *byte == 0));
+        let Some((number, _)) = zeros else { return };
+        let mut end = 0;
+        while let Record::Whole(body) = record(&self.bytes[end..])
+            && end + HEAD + body.len() <= number * BLOCK
+        {
+            end += HEAD + body.len();
+        }
+        self.bytes.truncate(end);
+    }
+
     fn lose_latest_key(&mut self) {
         if let Some(at) = self.latest_key.take()
             && let Record::Whole(body) = record(&self.bytes[at..])
@@ -195,6 +243,11 @@ fn record(bytes: &[u8]) -> Record<'_> {
     }
     let Some(body) = rest.get(..number(0) as usize) else { return Record::Torn };
     if number(4) == checksum(body) { Record::Whole(body) } else { Record::Altered(body) }
+}
+
+/// How far it is to the next whole record, if that is so near that nothing large can lie between.
+fn next_whole(bytes: &[u8]) -> Option<usize> {
+    (1..SMALL.min(bytes.len())).find(|at| matches!(record(&bytes[*at..]), Record::Whole(_)))
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {

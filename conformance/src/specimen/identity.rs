@@ -34,9 +34,14 @@ pub(super) enum Call<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Route,
+    /// With a key that stands for a call already.
+    RouteAgain,
     Subscribe,
     Listen,
     Poll,
+    /// The same two in all sessions.
+    SubscribeToAll,
+    PollAll,
     Acknowledge,
     Register,
     Heartbeat,
@@ -63,7 +68,11 @@ impl Specimen {
             false => Err(Status::unauthenticated("show a certificate that is trusted")),
         };
         let (name, grade) = match shown {
-            Some(Shown::Certificate(name, grade)) => (name, *grade),
+            Some(Shown::Certificate(name, grade)) => (name.as_str(), *grade),
+            Some(Shown::AlsoCalled(_, other)) if has(Fault::NameFromSan) => {
+                (other.as_str(), Grade::Good)
+            }
+            Some(Shown::AlsoCalled(name, _)) => (name.as_str(), Grade::Good),
             Some(Shown::Nothing) => {
                 let open =
                     has(Fault::DirectoryNeedsNoCertificate) && matches!(call, Call::Directory);
@@ -83,7 +92,12 @@ impl Specimen {
                 has(Fault::ExpiredCertificateTaken) || has(Fault::BeginOfValidityIgnored)
             }
         };
-        if taken { Ok(Caller::Known(name.clone())) } else { unknown(false) }
+        // SEC-2: the whole common name, as it stands there.
+        let name = match name.rsplit_once("CN=") {
+            Some((_, last)) if has(Fault::NameCutFromDn) => last,
+            _ => name,
+        };
+        if taken { Ok(Caller::Known(name.to_owned())) } else { unknown(false) }
     }
 
     /// SEC-2, SEC-3, SEC-9: whether this caller may make the call.
@@ -93,14 +107,23 @@ impl Specimen {
             Call::Of(party, act) => {
                 let coordinates = caller == COORDINATOR
                     && match act {
-                        Act::Route => has(Fault::CoordinatorRoutesForAnybody),
+                        Act::Route | Act::RouteAgain => has(Fault::CoordinatorRoutesForAnybody),
                         Act::Acknowledge => has(Fault::CoordinatorAcknowledgesForAnybody),
-                        Act::Subscribe | Act::Poll => has(Fault::CoordinatorReadsForAnybody),
+                        Act::Subscribe | Act::Poll | Act::SubscribeToAll | Act::PollAll => {
+                            has(Fault::CoordinatorReadsForAnybody)
+                        }
                         _ => false,
                     };
                 let unchecked = match act {
                     Act::Route => has(Fault::SenderNotCompared),
+                    Act::RouteAgain => {
+                        has(Fault::SenderNotCompared) || has(Fault::KnownKeyAnswersAnybody)
+                    }
                     Act::Poll => has(Fault::PollerNotCompared),
+                    Act::PollAll => {
+                        has(Fault::PollerNotCompared) || has(Fault::WildcardPollNotCompared)
+                    }
+                    Act::SubscribeToAll => has(Fault::WildcardStreamNotCompared),
                     Act::Acknowledge => has(Fault::AcknowledgerNotCompared),
                     Act::Heartbeat => has(Fault::HeartbeatNotCompared),
                     Act::Register => has(Fault::RegistrationNotCompared),

@@ -15,6 +15,15 @@ const BACK_MS: i64 = 60_000;
 /// So many identifiers one fault reserves at a time.
 const BLOCK: u64 = 16;
 
+/// So many records one fault has in a file.
+const SEGMENT: usize = 1_000;
+
+/// So many messages of a mailbox one fault loads, so many recipients of a message another one, and so
+/// many sessions a third one.
+const MAILBOX_PAGE: usize = 1_000;
+const RECIPIENTS_PAGE: usize = 50;
+const SESSIONS_PAGE: usize = 100;
+
 /// One thing that happened, and when.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Entry {
@@ -131,13 +140,18 @@ impl State {
         let latest_start =
             entries.iter().rposition(|it| matches!(it.fact, Some(Fact::Began(_)))).unwrap_or(0);
         let is_restart = !entries.is_empty();
+        let newest_segment = entries.len().saturating_sub(1) / SEGMENT * SEGMENT;
         for (place, entry) in entries.into_iter().enumerate() {
             let Some(fact) = entry.fact else { continue };
+            if self.has(Fault::NewestSegmentOnly) && place < newest_segment && is_message(&fact) {
+                continue;
+            }
             self.clock.stands_at(Some(Duration::from_nanos(entry.at)));
             self.recall(fact, place < latest_start);
         }
         self.clock.stands_at(None);
         self.recall_ids();
+        self.loses_pages();
         self.restored = self.messages.len();
         let now = self.now_ms();
         for party in self.parties.values_mut() {
@@ -209,13 +223,19 @@ impl State {
             session.created_bytes = 0;
         }
         session.created_bytes += size;
-        let accepted = self.clock.now();
+        let accepted = match self.has(Fault::TtlStartsAnew) {
+            true => Instant::now(),
+            false => self.clock.now(),
+        };
         self.numbers.insert(content.message_id.clone(), number);
         self.messages.push(Message { content, accepted, deliveries: Vec::new() });
         self.recall_recipients(number, recipients);
     }
 
-    fn recall_recipients(&mut self, number: Number, recipients: Vec<String>) {
+    fn recall_recipients(&mut self, number: Number, mut recipients: Vec<String>) {
+        if self.has(Fault::RestoresFiftyRecipients) {
+            recipients.truncate(RECIPIENTS_PAGE);
+        }
         let session_id = self.messages[number].content.session_id.clone();
         let broadcast = self.messages[number].content.is_broadcast;
         let lost = self.has(Fault::MailboxesInMemory)
@@ -227,6 +247,22 @@ impl State {
                 session.mailboxes.entry(party.clone()).or_default().insert(number);
             }
             self.messages[number].deliveries.push(Delivery::to(party));
+        }
+    }
+
+    /// DUR-1: all of it comes back. Only faults leave out what is beyond a page.
+    fn loses_pages(&mut self) {
+        let (first, hundred) =
+            (self.has(Fault::RestoresFirst1000), self.has(Fault::RestoresHundredSessions));
+        for (place, session) in self.sessions.values_mut().enumerate() {
+            for mailbox in session.mailboxes.values_mut() {
+                if first && let Some(&beyond) = mailbox.iter().nth(MAILBOX_PAGE) {
+                    mailbox.split_off(&beyond);
+                }
+            }
+            if hundred && place >= SESSIONS_PAGE {
+                session.mailboxes.clear();
+            }
         }
     }
 
@@ -312,4 +348,8 @@ impl State {
         let number = *self.numbers.get(&change.message_id)?;
         Some((number, self.messages[number].delivery_mut(&change.party)?))
     }
+}
+
+fn is_message(fact: &Fact) -> bool {
+    matches!(fact, Fact::Accepted(_) | Fact::Addressed(_))
 }

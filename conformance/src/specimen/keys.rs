@@ -14,6 +14,15 @@ use super::state::State;
 /// So many keys one fault remembers.
 const FEW: usize = 100;
 
+/// And another one.
+const NEWEST: usize = 1_000;
+
+/// So much of a key one fault keeps. Bytes.
+const COLUMN: usize = 64;
+
+/// So much of each end of a payload one fault compares. Bytes.
+const END: usize = 4 * 1024;
+
 /// A key: the sender's own, in one session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
@@ -48,11 +57,27 @@ impl State {
         let of = |owner: &String, shared: Fault| {
             if self.has(shared) { String::new() } else { owner.clone() }
         };
+        let mut name = name.to_owned();
+        if self.has(Fault::KeyCutAt64) {
+            name.truncate(COLUMN);
+        }
+        if self.has(Fault::KeysWithoutCase) {
+            name.make_ascii_lowercase();
+        }
+        if self.has(Fault::KeyJoinedByDash) {
+            let name = format!("{}-{}-{name}", request.session_id, request.from_party);
+            return Some(Key { session: String::new(), sender: String::new(), name });
+        }
         Some(Key {
             session: of(&request.session_id, Fault::KeySharedBySessions),
             sender: of(&request.from_party, Fault::KeySharedBySenders),
-            name: name.to_owned(),
+            name,
         })
+    }
+
+    /// Whether the call has a key that stands for one already.
+    pub(super) fn knows(&self, request: &RouteMessageRequest, name: Option<&str>) -> bool {
+        self.key(request, name).is_some_and(|key| self.keys.calls.contains_key(&key))
     }
 
     /// Whether this key stands for a call already. A fault notes that it is under way.
@@ -80,7 +105,8 @@ impl State {
         if self.has(Fault::KeyRace) && arrival.key != KeyMet::Known {
             return Ok(None);
         }
-        let Some(call) = self.keys.calls.get(key) else { return Ok(None) };
+        let known = self.keys.calls.get(key).filter(|call| !self.has_outlived(call));
+        let Some(call) = known else { return Ok(None) };
         if !self.is_same_call(call, request) {
             return Err(
                 Refusal::exists("the key stands for another call").or(Code::InvalidArgument)
@@ -92,6 +118,15 @@ impl State {
         Ok(call.message_id.clone())
     }
 
+    /// Whether a fault has forgotten the call by now.
+    fn has_outlived(&self, call: &Call) -> bool {
+        let number = call.message_id.as_ref().and_then(|id| self.numbers.get(id));
+        self.has(Fault::KeyLivesFromAcceptance)
+            && number.is_some_and(|number| {
+                self.messages[*number].accepted.elapsed() >= self.settings.message_ttl
+            })
+    }
+
     /// Whether both calls ask for the same, the order of the recipients aside.
     fn is_same_call(&self, call: &Call, request: &RouteMessageRequest) -> bool {
         let (one, other) = (&call.request, request);
@@ -100,6 +135,8 @@ impl State {
         };
         let same_payload = if self.has(Fault::KeyComparesLengthOnly) {
             one.payload.len() == other.payload.len()
+        } else if self.has(Fault::KeyComparesEndsOnly) {
+            ends(&one.payload) == ends(&other.payload)
         } else {
             one.payload == other.payload
         };
@@ -110,6 +147,9 @@ impl State {
         } else {
             names(one) == names(other)
         };
+        if self.has(Fault::KeyHashesFieldsGlued) {
+            return same_recipients && glued(one) == glued(other);
+        }
         let same_rest = same_recipients
             && one.round_number == other.round_number
             && one.message_type == other.message_type;
@@ -142,8 +182,9 @@ impl State {
         };
         self.keys.calls.entry(key.clone()).or_insert(call);
         self.keys.given.push_back(key);
-        if self.has(Fault::OldKeysForgotten)
-            && self.keys.given.len() > FEW
+        let most = if self.has(Fault::OldKeysForgotten) { FEW } else { NEWEST };
+        if (self.has(Fault::OldKeysForgotten) || self.has(Fault::KeysTrimmedTo1000))
+            && self.keys.given.len() > most
             && let Some(oldest) = self.keys.given.pop_front()
         {
             self.keys.calls.remove(&oldest);
@@ -167,6 +208,18 @@ impl State {
             self.keys.calls.retain(|_, call| call.message_id.as_deref() != Some(message_id));
         }
     }
+}
+
+/// What one fault compares of a payload.
+fn ends(payload: &[u8]) -> (usize, &[u8], &[u8]) {
+    let end = END.min(payload.len());
+    (payload.len(), &payload[..end], &payload[payload.len() - end..])
+}
+
+/// What one fault hashes of a request.
+fn glued(request: &RouteMessageRequest) -> Vec<u8> {
+    let head = format!("{}{}", request.round_number, request.message_type);
+    [head.as_bytes(), &request.payload].concat()
 }
 
 /// How a call met its key when it arrived. The right specimen does not ask.

@@ -22,6 +22,9 @@ const LINGER: Duration = Duration::from_millis(20);
 /// How often it is looked whether there are still calls under way.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// What reading the log takes, at each start.
+const START: Duration = Duration::from_millis(40);
+
 /// What a slow start takes.
 const SLOW_START: Duration = Duration::from_millis(400);
 
@@ -105,7 +108,8 @@ impl Machine {
             specimen.stop();
         }
         let mut patience = FAREWELL.min(limit);
-        if self.has(Fault::StopWaitsForStreams) {
+        let stalled = self.has(Fault::StopWaitsForStalledStream) && specimen.has_queues();
+        if self.has(Fault::StopWaitsForStreams) || stalled {
             patience = limit;
         }
         let quiet = async {
@@ -119,7 +123,7 @@ impl Machine {
         if !cuts_streams {
             sleep(LINGER).await;
         }
-        if !in_time && self.has(Fault::StopWaitsForStreams) {
+        if !in_time && (self.has(Fault::StopWaitsForStreams) || stalled) {
             return None;
         }
         let failed = self.has(Fault::StopExitsWithOne)
@@ -156,6 +160,11 @@ impl Engine for Machine {
     async fn start(&self) -> Result<(), NotStarted> {
         if self.0.twist.is(Variant::SlowStart) {
             sleep(SLOW_START).await;
+        }
+        // DUR-2: what is killed meanwhile has changed nothing.
+        match self.has(Fault::RecoveryNotRestartable) {
+            true => self.0.disk.moves_within(START).await,
+            false => sleep(START).await,
         }
         self.serve().map_err(|Damage { at }| {
             let code = i32::from(!self.has(Fault::DamageExitsWithZero));

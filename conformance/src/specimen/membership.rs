@@ -226,8 +226,16 @@ impl State {
             // A fault knows of it later.
             !self.has(Fault::EndCachedForASecond) || at.elapsed() >= CACHED
         });
-        let expired = session.expires_at != 0 && session.expires_at <= self.clock.unix_ms();
-        ended || (expired && !self.has(Fault::ExpiryIgnored))
+        ended || (self.is_out_of_time(session) && !self.has(Fault::ExpiryIgnored))
+    }
+
+    /// Whether the session is one whose `expires_at` has passed. Only a fault asks for that alone.
+    pub(super) fn has_expired(&self, session_id: &str) -> bool {
+        self.session(session_id).is_some_and(|session| self.is_out_of_time(session))
+    }
+
+    fn is_out_of_time(&self, session: &Session) -> bool {
+        session.expires_at != 0 && session.expires_at <= self.clock.unix_ms()
     }
 
     /// SES-5: what was accepted before the end stays. Only a fault acts on it.

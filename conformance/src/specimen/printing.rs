@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mpc_router_proto::v1::{RegisterPartyRequest, RouteMessageRequest, SessionEvent};
 use tonic::Status;
 
-use super::state::{Delivery, Message, State};
+use super::state::{Delivery, Message, Number, State};
 use super::{Fault, Specimen};
 
 impl Specimen {
@@ -53,6 +53,15 @@ impl State {
         let is_left = |it: &&Message| it.deliveries.iter().any(Delivery::is_open);
         for message in self.messages.iter().filter(is_left) {
             self.print(&format!("left: {:?}", &message.content.payload[..]));
+        }
+    }
+
+    /// What nobody acknowledged in all attempts.
+    pub(super) fn note_dead_letter(&self, number: Number, party: &str) {
+        let message = &self.messages[number].content;
+        match self.has(Fault::DeadLetterLogged) {
+            true => self.print(&format!("dead letter for {party}: {message:?}")),
+            false => self.print(&format!("given up for {party}: {}", message.message_id)),
         }
     }
 

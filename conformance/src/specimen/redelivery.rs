@@ -78,6 +78,7 @@ impl State {
                 self.miscount(&party, 1);
             }
             self.end(number, &party, Phase::Failed);
+            self.note_dead_letter(number, &party);
         }
     }
 

@@ -41,7 +41,10 @@ impl MessageRouter for Specimen {
         request: Request<RouteMessageRequest>,
     ) -> Result<Response<RouteMessageResponse>, Status> {
         let from = &request.get_ref().from_party;
-        self.admit(request.extensions(), Call::Of(from, Act::Route))
+        let key = request.metadata().get("idempotency-key").and_then(|key| key.to_str().ok());
+        let again = self.lock().knows(request.get_ref(), key);
+        let act = if again { Act::RouteAgain } else { Act::Route };
+        self.admit(request.extensions(), Call::Of(from, act))
             .inspect_err(|_| self.note_impostor(request.get_ref()))?;
         let (metadata, _, request) = request.into_parts();
         let key = metadata.get("idempotency-key").and_then(|key| key.to_str().ok());
@@ -102,8 +105,9 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<SubscribeMessagesRequest>,
     ) -> Result<Response<Self::SubscribeMessagesStream>, Status> {
-        let party = &request.get_ref().party_id;
-        self.admit(request.extensions(), Call::Of(party, Act::Subscribe))?;
+        let SubscribeMessagesRequest { party_id: party, session_id } = request.get_ref();
+        let act = if session_id.is_empty() { Act::SubscribeToAll } else { Act::Subscribe };
+        self.admit(request.extensions(), Call::Of(party, act))?;
         let request = request.into_inner();
         let mut unless = None;
         if self.twist.has(Fault::SubscribeGap) {
@@ -121,8 +125,9 @@ impl MessageRouter for Specimen {
         &self,
         request: Request<GetPendingMessagesRequest>,
     ) -> Result<Response<Encoded<GetPendingMessagesResponse>>, Status> {
-        let party = &request.get_ref().party_id;
-        self.admit(request.extensions(), Call::Of(party, Act::Poll))?;
+        let GetPendingMessagesRequest { party_id: party, session_id, .. } = request.get_ref();
+        let act = if session_id.is_empty() { Act::PollAll } else { Act::Poll };
+        self.admit(request.extensions(), Call::Of(party, act))?;
         let result = self.lock().poll(&request.into_inner());
         self.take_time().await;
         let pending = result.map_err(|refusal| refusal.status(&self.twist))?;
@@ -259,6 +264,11 @@ impl Specimen {
     pub(super) fn has_streams(&self) -> bool {
         let state = self.lock();
         !(state.subscriptions.is_empty() && state.listeners.is_empty())
+    }
+
+    /// Whether a stream has something that it could not hand out yet.
+    pub(super) fn has_queues(&self) -> bool {
+        self.lock().subscriptions.iter().any(|stream| !stream.queue.is_empty())
     }
 
     /// Whether there are calls under way.

@@ -53,6 +53,9 @@ impl State {
         if self.has(Fault::EndedSessionRefusesRetry) {
             self.check_sender(&request)?;
         }
+        if self.has(Fault::ExpiredSessionRefusesRetry) && self.has_expired(&request.session_id) {
+            return Err(Refusal::precondition("the session has expired"));
+        }
         if let Some(message_id) = self.repeated(&key, &request, arrival)? {
             return Ok(RouteMessageResponse { success: true, message_id });
         }

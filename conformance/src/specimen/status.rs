@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::identity::Caller;
 use super::refusal::Refusal;
-use super::state::{Delivery, Message, Phase, State};
+use super::state::{Delivery, Message, Number, Phase, State};
 use super::{Fault, Variant};
 
 impl State {
@@ -19,7 +19,7 @@ impl State {
         caller: &Caller,
     ) -> Result<GetMessageStatusResponse, Refusal> {
         // STS-7
-        let message = self.numbers.get(&request.message_id).map(|number| &self.messages[*number]);
+        let message = self.number_of(&request.message_id).map(|number| &self.messages[number]);
         let known = message.filter(|message| {
             let alone = message.deliveries.is_empty() && self.is(Variant::LonelyStatusUnknown);
             let same = self.same_session(&message.content.session_id, &request.session_id);
@@ -65,6 +65,17 @@ impl State {
             deliveries,
             all_acknowledged: self.all_acknowledged(message),
         })
+    }
+
+    /// The message that has this identifier, as long as its status is kept: at least `message_ttl`
+    /// after its deliveries have ended. The right specimen keeps it for good.
+    pub(super) fn number_of(&self, message_id: &str) -> Option<Number> {
+        let number = *self.numbers.get(message_id)?;
+        let message = &self.messages[number];
+        let dropped = self.has(Fault::StatusLivesFromAcceptance)
+            && message.accepted.elapsed() >= self.settings.message_ttl
+            && !message.deliveries.iter().any(Delivery::is_open);
+        (!dropped).then_some(number)
     }
 
     /// STS-6

@@ -16,6 +16,7 @@ use super::routing::Arrival;
 use super::state::{Number, State};
 use super::{Fault, Twist, Variant};
 use crate::notices::Notices;
+use crate::printed::Printed;
 
 /// How long after a failure a notification is tried again; the time doubles with each.
 const RETRY: Duration = Duration::from_millis(500);
@@ -65,6 +66,7 @@ pub(super) struct Errand {
     returned_before: u64,
     sender: Arc<Mutex<()>>,
     twist: Arc<Twist>,
+    printed: Printed,
 }
 
 #[derive(Serialize)]
@@ -134,6 +136,7 @@ impl State {
                 returns: returns.clone(),
                 sender: sender.clone(),
                 twist: twist.clone(),
+                printed: self.printed.clone(),
             };
             // OFF-4: nobody waits for it.
             if twist.has(Fault::RoutingWaitsForNotification)
@@ -288,6 +291,9 @@ impl Errand {
         let mut tries = 1;
         while self.is_wanted() {
             let status = self.notices.post(&self.body).await.status();
+            if !self.is_brought(status) {
+                self.note_failure();
+            }
             let final_one = !status.is_server_error();
             let given_up = self.twist.has(Fault::NotificationTriedOnce)
                 || (self.twist.has(Fault::NotificationTriedTwice) && tries == 2)
@@ -310,6 +316,14 @@ impl Errand {
     fn is_brought(&self, status: StatusCode) -> bool {
         status == StatusCode::OK
             || (status.is_success() && !self.twist.has(Fault::Only200IsSuccess))
+    }
+
+    /// SEC-7: it is told without what was to be sent.
+    fn note_failure(&self) {
+        self.printed.add(b"a notification failed\n");
+        if self.twist.has(Fault::FailedNotificationLogged) {
+            self.printed.add(&self.body);
+        }
     }
 
     fn is_wanted(&self) -> bool {

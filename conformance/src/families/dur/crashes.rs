@@ -1,12 +1,18 @@
 //! DUR-2, DUR-8: `kill -9`, at any moment.
 
+use std::time::Duration;
+
 use mpc_router_proto::v1::NotificationChannel;
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore as _;
+use tokio::time::Instant;
 
 use super::ledger::Ledger;
 use super::traffic::{Registered, Traffic};
 use crate::families::prelude::*;
 use crate::families::restarting::{Down, comes_up};
 use crate::party::Party;
+use crate::power::Power;
 
 const KIB: usize = 1024;
 
@@ -35,16 +41,23 @@ async fn survives(mut traffic: Traffic, kills: &[(std::ops::Range<u64>, bool)]) 
     let power = trial.power()?;
     let mut random = trial.random("kills");
     let mut of_before = Vec::new();
+    let mut start = Duration::ZERO;
     for (place, (after, quiet)) in kills.iter().enumerate() {
         let mut ledger = Ledger::of_entries(&trial, of_before);
         let (after, quiet) = (after.clone(), *quiet);
         let outcome = traffic.until_killed(&power, after, quiet, &mut random).await?;
         outcome.note(&mut ledger, &traffic.parties);
+        dies_while_it_starts(&power, start, &mut random).await;
         let when = match place {
             0 => "after kill -9 and a restart".to_owned(),
-            _ => format!("after kill -9 and a restart, {} times", place + 1),
+            _ => format!(
+                "after kill -9 and a restart, {} times, with others in the middle of starts",
+                place + 1
+            ),
         };
+        let began = Instant::now();
         comes_up(&trial, &power, &when).await?;
+        start = began.elapsed();
         for party in &mut traffic.parties {
             *party = party.on_a_connection_of_its_own();
         }
@@ -63,6 +76,7 @@ async fn survives(mut traffic: Traffic, kills: &[(std::ops::Range<u64>, bool)]) 
     // And once more, with nothing new.
     let mut ledger = Ledger::of_entries(&trial, of_before);
     power.kill().await;
+    dies_while_it_starts(&power, start, &mut random).await;
     comes_up(&trial, &power, Down::Killed.when()).await?;
     let parties = traffic.parties.iter().map(Party::on_a_connection_of_its_own);
     let parties: Vec<_> = parties.collect();
@@ -70,6 +84,31 @@ async fn survives(mut traffic: Traffic, kills: &[(std::ops::Range<u64>, bool)]) 
     let when = "after kill -9 and a restart, and nothing since the one before";
     ledger.polls_hold(&parties, &traffic.session, when).await
 }
+
+/// Starts and kills the target, each time before it has come up, which takes it so long: it reads what
+/// it has then, and may be writing it anew.
+async fn dies_while_it_starts(power: &Power, start: Duration, random: &mut ChaCha20Rng) {
+    let began = Instant::now();
+    let most = u64::try_from(start.as_micros()).unwrap_or(u64::MAX);
+    for done in 0..if most > 0 { MOST_STARTS } else { 0 } {
+        if done > 0 && began.elapsed() > STARTING {
+            return;
+        }
+        let time = Duration::from_micros(random.next_u64() % most);
+        let started = tokio::time::timeout(time, power.start()).await;
+        power.kill().await;
+        // Why it does not start is judged where it is to come up.
+        if started.is_ok_and(|it| it.is_err()) {
+            return;
+        }
+    }
+}
+
+/// Starts that are cut off before one that is not, where they are quick.
+const MOST_STARTS: usize = 4;
+
+/// How long that may take before it is enough.
+const STARTING: Duration = Duration::from_millis(200);
 
 /// Messages that are held against what the target knows after the next kill.
 const KEPT: usize = 60;

@@ -26,7 +26,22 @@ const DAMAGED_BYTES: usize = 12;
 const OWN_PLACES: usize = 3;
 
 /// Places anywhere in the middle.
-const OTHER_PLACES: usize = 4;
+const OTHER_PLACES: usize = 3;
+
+/// Files beside the largest one in which something is changed.
+const OTHER_FILES: usize = 3;
+
+/// What file systems lose at a time. Bytes.
+const PAGE: usize = 4096;
+
+/// So much at the end of a file may be what was being written when a crash came. Bytes.
+const TAIL: usize = 64;
+
+/// What is behind the last payload is only looked at if there is more than this. Bytes.
+const RECORDS: usize = 256;
+
+/// How far before a payload there is what belongs to it. Bytes.
+const HEAD: usize = DAMAGED_BYTES + 4;
 
 /// What tells a payload from whatever else there is in a store. Bytes.
 const NEEDLE_BYTES: usize = 16;
@@ -84,17 +99,19 @@ impl Scene {
         if places.is_empty() {
             return Err(Stop::NotChecked("there is nothing in the folder of its store".into()));
         }
-        for (number, (name, place)) in places.into_iter().enumerate() {
+        for (number, Place { name, at, zeros }) in places.into_iter().enumerate() {
             let bytes = &whole[name];
             self.ledger.judged(Ok(()), "")?;
             if number > 0 {
                 self.store.restore(whole).map_err(|error| unreadable(&error))?;
             }
             let mut damaged = bytes.clone();
-            damaged[place..place + DAMAGED_BYTES].iter_mut().for_each(|byte| *byte ^= 0xa5);
+            let length = if zeros { PAGE } else { DAMAGED_BYTES };
+            let bytes_there = &mut damaged[at..at + length];
+            bytes_there.iter_mut().for_each(|byte| *byte = if zeros { 0 } else { *byte ^ 0xa5 });
             self.store.replace(name, &damaged).map_err(|error| unreadable(&error))?;
-            let end = place + DAMAGED_BYTES - 1;
-            let told = format!("bytes {place} to {end} of {name}, which has {}", bytes.len());
+            let (end, how) = (at + length - 1, if zeros { " (zeros)" } else { "" });
+            let told = format!("bytes {at} to {end}{how} of {name}, which has {}", bytes.len());
             match starts(&self.trial, &self.power).await {
                 Err(error) => stopped_clearly(&error, &told)?,
                 Ok(()) => {
@@ -113,31 +130,39 @@ impl Scene {
         Ok(())
     }
 
-    /// Places in files: payloads, where the store shows them as they were sent, and any others in the
-    /// middle of the largest one.
-    fn places<'a>(&self, whole: &'a Contents) -> Vec<(&'a str, usize)> {
+    /// Places in files: payloads, where the store shows them as they were sent, what stands around them,
+    /// and any others in the middle.
+    fn places<'a>(&self, whole: &'a Contents) -> Vec<Place<'a>> {
         let open = |entry: &&Entry| entry.sent.request.payload.len() == MESSAGE_BYTES;
         let payloads = self.ledger.entries.iter().filter(open).map(|it| &it.sent.request.payload);
         let middle = MESSAGE_BYTES / 2;
-        let needles: Vec<_> = payloads
-            .skip(MESSAGES / 4)
-            .step_by(MESSAGES / 4)
-            .map(|payload| &payload[middle..middle + NEEDLE_BYTES])
-            .take(OWN_PLACES)
-            .collect();
-        let mut places = found(whole, &needles);
+        let needles: Vec<&[u8]> =
+            payloads.map(|payload| &payload[middle..middle + NEEDLE_BYTES]).collect();
+        let of_some = needles.iter().skip(MESSAGES / 4).step_by(MESSAGES / 4).take(OWN_PLACES);
+        let mut places = found(whole, &of_some.copied().collect::<Vec<_>>());
+        places.extend(around(whole, places.first(), needles.last()));
         let largest = whole.iter().max_by_key(|(_, bytes)| bytes.len());
-        let Some((name, bytes)) = largest.filter(|(_, bytes)| bytes.len() > 8 * DAMAGED_BYTES)
-        else {
+        let Some((largest, bytes)) = largest.filter(|(_, it)| it.len() > 8 * DAMAGED_BYTES) else {
             return places;
         };
         let mut random = self.trial.random("damage");
+        let mut drawn =
+            |below: usize| usize::try_from(random.next_u32()).unwrap_or_default() % below.max(1);
         let (first, length) = (bytes.len() / 8, bytes.len() / 8 * 6);
         let part = (length / OTHER_PLACES).max(1);
         for number in 0..OTHER_PLACES {
-            let drawn = usize::try_from(random.next_u32()).unwrap_or_default() % part;
-            places.push((name, first + number * part + drawn));
+            places.push(Place::in_file(largest, first + number * part + drawn(part)));
         }
+        let pages = length / PAGE;
+        if pages > 1 {
+            let at = (first / PAGE + 1 + drawn(pages - 1)) * PAGE;
+            places.push(Place { zeros: true, ..Place::in_file(largest, at) });
+        }
+        let others =
+            whole.iter().filter(|(name, it)| *name != largest && it.len() > 8 * DAMAGED_BYTES);
+        places.extend(
+            others.take(OTHER_FILES).map(|(it, bytes)| Place::in_file(it, bytes.len() / 2)),
+        );
         places
     }
 
@@ -173,12 +198,49 @@ fn stopped_clearly(error: &NotStarted, told: &str) -> Verdict {
     Err(Stop::broken(seen, accepted))
 }
 
+/// Where something is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place<'a> {
+    name: &'a str,
+    at: usize,
+    /// A page of zeros stands there then.
+    zeros: bool,
+}
+
+impl<'a> Place<'a> {
+    fn in_file(name: &'a str, at: usize) -> Self {
+        Self { name, at, zeros: false }
+    }
+}
+
 /// Where each of the needles begins, in the first file that has it.
-fn found<'a>(whole: &'a Contents, needles: &[&[u8]]) -> Vec<(&'a str, usize)> {
+fn found<'a>(whole: &'a Contents, needles: &[&[u8]]) -> Vec<Place<'a>> {
     let place = |needle: &&[u8]| {
-        whole.iter().find_map(|(name, bytes)| Some((&**name, memmem::find(bytes, needle)?)))
+        whole
+            .iter()
+            .find_map(|(name, bytes)| Some(Place::in_file(name, memmem::find(bytes, needle)?)))
     };
     needles.iter().filter_map(place).collect()
+}
+
+/// Before the payload whose middle is at `one`, and among what is written behind all payloads, where
+/// that is the middle of a file.
+fn around<'a>(
+    whole: &'a Contents,
+    one: Option<&Place<'a>>,
+    last: Option<&&[u8]>,
+) -> Vec<Place<'a>> {
+    let before = one.and_then(|it| it.at.checked_sub(MESSAGE_BYTES / 2 + HEAD));
+    let mut places: Vec<_> =
+        one.zip(before).map(|(it, at)| Place::in_file(it.name, at)).into_iter().collect();
+    if let Some(last) = last.and_then(|it| found(whole, &[it]).pop()) {
+        let (first, end) = (last.at + MESSAGE_BYTES / 2, whole[last.name].len());
+        let behind = end.saturating_sub(TAIL).saturating_sub(first);
+        if behind >= RECORDS {
+            places.push(Place::in_file(last.name, first + behind / 3));
+        }
+    }
+    places
 }
 
 fn contents(store: &dyn Store) -> Result<Contents, Stop> {
@@ -209,7 +271,27 @@ mod tests {
             ("log".to_owned(), b"..ab..abc..".to_vec()),
         ]);
         let needles: [&[u8]; 4] = [b"abc", b"ab", b"bc", b"x"];
-        assert_eq!(found(&whole, &needles), [("log", 6), ("log", 2), ("index", 4)]);
+        let places = [("log", 6), ("log", 2), ("index", 4)].map(|(it, at)| Place::in_file(it, at));
+        assert_eq!(found(&whole, &needles), places);
+    }
+
+    #[test]
+    fn what_is_around_payloads_is_in_the_middle_of_a_file() {
+        let needle = [7; NEEDLE_BYTES];
+        let log = |behind: usize| {
+            let mut bytes = vec![0; HEAD + MESSAGE_BYTES + behind];
+            bytes[HEAD + MESSAGE_BYTES / 2..][..NEEDLE_BYTES].copy_from_slice(&needle);
+            Contents::from([("log".to_owned(), bytes)])
+        };
+        for (behind, second) in [(RECORDS + TAIL - 1, None), (RECORDS + TAIL, Some(RECORDS / 3))] {
+            let whole = log(behind);
+            let needle: &[u8] = &needle;
+            let one = found(&whole, &[needle]).pop();
+            let places = around(&whole, one.as_ref(), Some(&needle));
+            let second = second.map(|it| HEAD + MESSAGE_BYTES + it);
+            let places: Vec<_> = places.into_iter().map(|it| it.at).collect();
+            assert_eq!(places, [Some(0), second].into_iter().flatten().collect::<Vec<_>>());
+        }
     }
 
     #[test]

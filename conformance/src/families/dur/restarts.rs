@@ -1,6 +1,10 @@
 //! DUR-1, DUR-6: what was accepted, and what became of it, after orderly restarts and others.
 
+use tokio::time::Instant;
+
+use super::aging::Aging;
 use super::ledger::{Ledger, State};
+use super::volume::Volume;
 use crate::families::prelude::*;
 use crate::families::restarting::{Down, reconnect, restart};
 use crate::keeping::Keeping;
@@ -52,11 +56,18 @@ pub(super) async fn an_orderly_restart_loses_nothing(trial: Trial) -> Verdict {
         ledger.learn().await?;
         let carols = [ledger.open(&carol, Some(&other)).remove(0).clone()];
         ledger.ends(&carol, &carols[0], true).await?;
+        let volume = match round {
+            0 => Some(Volume::new(&trial).await?),
+            _ => None,
+        };
 
         restart(&trial, &power, Down::Stopped).await?;
         reconnect([&mut alice, &mut bob, &mut carol, &mut dave, &mut erin]);
         let when = ["after an orderly restart", "after a second orderly restart"][round];
         ledger.statuses_hold(when).await?;
+        if let Some(volume) = volume {
+            volume.holds(&trial, when).await?;
+        }
         if round == 0 {
             erin.register("persistent").await.prepared()?;
         }
@@ -104,7 +115,7 @@ pub(super) async fn what_has_ended_stays_ended(trial: Trial) -> Verdict {
     let [mut alice, mut bob, mut carol, mut dave] =
         trial.parties(["alice", "bob", "carol", "dave"]).await?;
     let session = trial.session("s", &[&alice, &bob, &carol, &dave]).await?;
-    let of_time = failed_by_time(&trial, &alice, &dave).await?;
+    let (of_time, aging) = failed_by_time(&trial, &alice, &dave).await?;
     let status_kept = trial.keeping();
 
     let mut ledger = Ledger::new(&trial);
@@ -133,8 +144,10 @@ pub(super) async fn what_has_ended_stays_ended(trial: Trial) -> Verdict {
     }
     ledger.learn().await?;
 
+    let mut up = Instant::now();
     for down in [Down::Stopped, Down::Killed] {
         restart(&trial, &power, down).await?;
+        up = Instant::now();
         reconnect([&mut alice, &mut bob, &mut carol, &mut dave]);
         let when = down.when();
         ledger.statuses_hold(when).await?;
@@ -143,7 +156,10 @@ pub(super) async fn what_has_ended_stays_ended(trial: Trial) -> Verdict {
         ledger.polls_hold(&[&bob, &carol, &dave], &session, when).await?;
         ledger.stream_holds(&carol, &session, &alice, when).await?;
     }
-    Ok(())
+    match aging {
+        Some(aging) => aging.fails_in_time(&trial, &alice, &dave, up).await,
+        None => Ok(()),
+    }
 }
 
 /// The first of these was acknowledged, and the second one failed: neither can be changed, and both
@@ -163,16 +179,23 @@ async fn terminal_states_stay(
     Ok(())
 }
 
-/// Messages that failed by themselves, where the target's timers are short.
-async fn failed_by_time(trial: &Trial, sender: &Party, party: &Party) -> Result<Vec<Sent>, Stop> {
+/// Messages that failed by themselves, where the target's timers are short, and such as will have.
+async fn failed_by_time(
+    trial: &Trial,
+    sender: &Party,
+    party: &Party,
+) -> Result<(Vec<Sent>, Option<Aging>), Stop> {
     let timers = trial.timers();
     let retries = trial.claims(Capability::Redelivery) && timers.all_attempts() <= SHORT;
     let expires = trial.claims(Capability::Expiry) && timers.message_ttl() <= SHORT;
     let mut sent = Vec::new();
+    let mut aging = None;
     if expires {
         let session = trial.session("age", &[sender, party]).await?;
         sent.push(sender.has_sent(&session, &[party], "expires").await?);
-        trial.sleep(timers.message_ttl()).await;
+        trial.sleep(timers.message_ttl() / 2).await;
+        aging = Some(Aging::begins(trial, sender, party).await?);
+        trial.sleep(timers.message_ttl() / 2).await;
     }
     // Later: what comes back by mistake is not to fail again by its age.
     let session = trial.session("retries", &[sender, party]).await?;
@@ -199,7 +222,7 @@ async fn failed_by_time(trial: &Trial, sender: &Party, party: &Party) -> Result<
                 other => other,
             })?;
     }
-    Ok(sent)
+    Ok((sent, aging))
 }
 
 async fn ended_by_time_stay(

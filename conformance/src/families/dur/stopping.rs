@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mpc_router_proto::v1::{RouteMessageRequest, RouteMessageResponse};
-use tokio::sync::watch;
+use mpc_router_proto::v1::{MpcMessage, RouteMessageRequest, RouteMessageResponse};
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
@@ -11,8 +11,10 @@ use super::ledger::Ledger;
 use crate::answer::{Answer, Fate};
 use crate::families::prelude::*;
 use crate::families::restarting::{comes_up, stop_limit};
+use crate::families::stalling::stalled;
 use crate::feed::{Carried, Ending, Feed};
 use crate::listening::listening;
+use crate::many::{each, volume_that_fits};
 use crate::pace::Wait;
 use crate::party::{Party, Sent};
 use crate::power::{Halt, HowEnded, Power};
@@ -27,6 +29,13 @@ const AFTER: Duration = Duration::from_millis(100);
 /// Calls of which the target has the first half when it is to stop.
 const HALVES: usize = 4;
 
+/// Streams that have nothing to do when it is to stop.
+const IDLE: usize = 60;
+
+/// Messages that wait for a reader that sleeps, and their length in bytes.
+const UNREAD: usize = 24;
+const UNREAD_BYTES: usize = 64 * 1024;
+
 /// Where a connection broke before its last words had come, another stop must show the same: it may
 /// have been the network's fault.
 const ATTEMPTS: usize = 2;
@@ -37,15 +46,23 @@ pub(super) async fn a_stop_is_orderly(trial: Trial) -> Verdict {
     let wait = trial.pace().wait();
     ends_in_time(&trial, &power.stop(stop_limit(&trial)).await, &wait)?;
     comes_up(&trial, &power, "after an orderly stop").await?;
-    for attempt in 1..=ATTEMPTS {
-        let verdict = with_streams_and_calls(&trial, &power, attempt).await?;
-        match verdict {
-            Ok(()) => return Ok(()),
-            Err(stop) if attempt == ATTEMPTS => return Err(stop),
-            Err(_) => {}
+    until_sure(|attempt| with_streams_and_calls(&trial, &power, attempt)).await?;
+    // Who waits for a reader gives calls the time that they need: that is another stop.
+    until_sure(|attempt| with_many_streams(&trial, &power, attempt)).await
+}
+
+/// Stops once more where the network may be to blame.
+async fn until_sure<F>(mut stop: impl FnMut(usize) -> F) -> Verdict
+where
+    F: Future<Output = Result<Verdict, Stop>>,
+{
+    let mut attempt = 1;
+    loop {
+        match stop(attempt).await? {
+            Err(_) if attempt < ATTEMPTS => attempt += 1,
+            verdict => return verdict,
         }
     }
-    Ok(())
 }
 
 /// Demands that it ended by itself, in time, with exit code 0.
@@ -158,6 +175,11 @@ async fn with_streams_and_calls(
     let when = "after an orderly stop with calls under way, and a restart";
     ledger.may_have_been_handed_out(&bob);
     ledger.polls_hold(&[&bob, &carol], &session, when).await?;
+    judged(verdicts)
+}
+
+/// What was seen when it stopped. Inside is a verdict that the network may be to blame for.
+fn judged(verdicts: Vec<Result<(), Seen>>) -> Result<Verdict, Stop> {
     // What the network cannot have done goes first.
     let is_lost = |it: &Result<(), Seen>| matches!(it, Err(Seen::Lost(_)));
     let (lost, sure): (Vec<_>, Vec<_>) = verdicts.into_iter().partition(is_lost);
@@ -168,6 +190,73 @@ async fn with_streams_and_calls(
     };
     all_hold(sure.into_iter().map(told))?;
     Ok(all_hold(lost.into_iter().map(told)))
+}
+
+/// Stops the target with many streams that have nothing to do, and one that has and is not read.
+async fn with_many_streams(trial: &Trial, power: &Power, attempt: usize) -> Result<Verdict, Stop> {
+    let party = |name: &str| {
+        let (trial, name) = (trial.clone(), format!("many-{name}{attempt}"));
+        async move { trial.party(&name).await.map(|it| it.on_a_connection_of_its_own()) }
+    };
+    let (alice, dave, erin) = (party("alice").await?, party("dave").await?, party("erin").await?);
+    // Both go on to the end: it is asleep, and has not gone.
+    let (_asleep, _wakes_up) = reader_that_sleeps(trial, &alice, &dave, attempt).await?;
+    let mut idle = idle_streams(trial, &alice, &erin, attempt).await?;
+    let wait = trial.pace().wait();
+    let halt = power.stop(stop_limit(trial)).await;
+    let deadline = Instant::now() + trial.pace().patience();
+    let mut verdicts = Vec::new();
+    for feed in &mut idle {
+        verdicts.push(end_of(feed, "SubscribeMessages, one of many,", deadline).await);
+    }
+    ends_in_time(trial, &halt, &wait)?;
+    comes_up(trial, power, "after an orderly stop with many streams").await?;
+    judged(verdicts)
+}
+
+/// A stream that is not read, and for which there is more than a connection may hold unread.
+async fn reader_that_sleeps(
+    trial: &Trial,
+    alice: &Party,
+    dave: &Party,
+    attempt: usize,
+) -> Result<(Feed<MpcMessage>, oneshot::Sender<()>), Stop> {
+    let session = trial.session(&format!("asleep{attempt}"), &[alice, dave]).await?;
+    let asleep = stalled(trial, dave, &session);
+    let payload = trial.payload(UNREAD_BYTES);
+    let requests = (0..UNREAD).map(|_| (alice, alice.outgoing(&session, &[dave], payload.clone())));
+    volume_that_fits(trial, requests).await?;
+    Ok(asleep)
+}
+
+/// Many streams of one party, each known to be open and with nothing to do, over a few connections.
+async fn idle_streams(
+    trial: &Trial,
+    alice: &Party,
+    erin: &Party,
+    attempt: usize,
+) -> Result<Vec<Feed<MpcMessage>>, Stop> {
+    let connections = [(); 4].map(|()| erin.on_a_connection_of_its_own());
+    let feeds = each(0..IDLE, |number| {
+        let (trial, alice) = (trial.clone(), alice.clone());
+        let erin = connections[number % connections.len()].clone();
+        async move {
+            let session =
+                trial.session(&format!("idle{attempt}-{number}"), &[&alice, &erin]).await?;
+            let mut feed = erin.subscribe(&session);
+            let sent = alice.has_sent(&session, &[&erin], "first").await?;
+            match feed.next("the first message").await {
+                Ok(_) => {}
+                // How many a party may have is its own affair.
+                Err(Stop::Inconclusive(_)) => return Ok(None),
+                Err(stop) => return Err(unprepared(stop)),
+            }
+            erin.acknowledge(sent.acknowledgement(&erin, true)).await.prepared()?;
+            Ok(Some(feed))
+        }
+    })
+    .await?;
+    Ok(feeds.into_iter().flatten().collect())
 }
 
 /// What is wrong, and whether a network that broke could be the cause.

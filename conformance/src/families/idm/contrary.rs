@@ -8,6 +8,12 @@ use crate::families::arrivals::{kept, stream_of, up_to, whole};
 use crate::listing;
 use crate::party::Party;
 
+/// More than what is commonly kept of a payload to compare it.
+const LARGE: usize = 1536 * 1024;
+
+/// What is tried with a large payload.
+const OF_LARGE: [&str; 2] = ["another byte in the middle", "another last byte"];
+
 pub(super) async fn other_content_is_rejected(trial: Trial) -> Verdict {
     let [alice, bob, carol, dave] = trial.parties(["alice", "bob", "carol", "dave"]).await?;
     let session = trial.session("s", &[&alice, &bob, &carol, &dave]).await?;
@@ -16,12 +22,20 @@ pub(super) async fn other_content_is_rejected(trial: Trial) -> Verdict {
     let mut feed = bob.subscribe(&session);
     let mut sent = Vec::new();
     let recipients: [&[&Party]; 3] = [&all[..1], &all[..2], &[]];
+    let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
     for (place, to) in recipients.into_iter().enumerate() {
-        for length in [1, 40, 70_000] {
+        let lengths = [1, 40, 70_000, LARGE.min(most - 1)];
+        // The large one once.
+        for length in lengths.into_iter().take(if place == 0 { 4 } else { 3 }) {
             let key = format!("contrary-{place}-{length}");
-            let request = alice.outgoing(&session, to, trial.payload(length));
+            let mut request = alice.outgoing(&session, to, trial.payload(length));
+            // So that what ends the round could as well begin the type.
+            request.message_type = "2check".into();
             let first = sends(&alice, &request, &key).await?;
-            for (what, other) in others(&request, &all) {
+            let others = others(&request, &all);
+            let of_large = others.iter().filter(|(what, _)| OF_LARGE.contains(what)).cloned();
+            let others = if length > 70_000 { of_large.collect() } else { others };
+            for (what, other) in others {
                 let answer = alice.route_keyed(other, &key).await;
                 let usual = [Code::AlreadyExists, Code::InvalidArgument];
                 let told = format!("its key had been used, and now it came with {what}");
@@ -65,6 +79,7 @@ fn others(
     let last = request.payload.len() - 1;
     let mut others = vec![
         ("another first byte", with_payload(&|bytes| bytes[0] ^= 1)),
+        ("another byte in the middle", with_payload(&|bytes| bytes[last / 2] ^= 0x10)),
         ("another last byte", with_payload(&|bytes| bytes[last] ^= 0x80)),
         ("a byte more", with_payload(&|bytes| bytes.push(0))),
         ("a byte less", with_payload(&|bytes| bytes.truncate(last))),
@@ -72,7 +87,22 @@ fn others(
             "another round",
             RouteMessageRequest { round_number: request.round_number + 1, ..request.clone() },
         ),
-        ("another type", RouteMessageRequest { message_type: "Check".into(), ..request.clone() }),
+        ("another type", RouteMessageRequest { message_type: "2Check".into(), ..request.clone() }),
+        (
+            "the first digit of its type behind its round",
+            RouteMessageRequest {
+                round_number: request.round_number * 10 + 2,
+                message_type: "check".into(),
+                ..request.clone()
+            },
+        ),
+        (
+            "the last letter of its type before its payload",
+            RouteMessageRequest {
+                message_type: "2chec".into(),
+                ..with_payload(&|bytes| bytes.insert(0, b'k'))
+            },
+        ),
         ("no type", RouteMessageRequest { message_type: String::new(), ..request.clone() }),
     ];
     for (what, to) in [

@@ -6,28 +6,39 @@ use mpc_router_proto::v1::RouteMessageRequest;
 
 use super::super::announcing::{event, has_published};
 use super::super::prelude::*;
+use super::borders::{keys_have_borders, long_keys_are_compared_whole};
+use super::late::{after_its_time, long_after_it_was_routed};
 use super::{repeats, sends};
 use crate::ending::ENDING;
 use crate::families::arrivals::{acknowledge, all_of, kept, stream_of, up_to, whole};
+use crate::families::turns::Budget;
 use crate::keeping::Keeping;
 use crate::listing;
 use crate::many::each;
 use crate::party::{Party, Sent};
 use crate::trial::Session;
 
-/// Calls with keys of their own between a call and its repetition: more than a small cache holds.
-const OTHER_KEYS: usize = 250;
+/// Calls with keys of their own between a call and its repetition: more than a cache of 1,000 holds.
+const OTHER_KEYS: usize = 1_300;
+
+/// Those that are made in any case, and that are repeated: the first ones.
+const REPEATED: usize = 100;
 
 pub(super) async fn the_same_call_is_one_message(trial: Trial) -> Verdict {
-    let once = tokio::join!(
+    let checked = tokio::join!(
         once_each(&trial),
         keys_have_owners(&trial),
+        keys_have_borders(&trial),
+        long_keys_are_compared_whole(&trial),
         rejected_calls_use_up_none(&trial),
         after_many_others(&trial),
         after_a_change_of_members(&trial),
         after_the_end(&trial),
+        after_its_time(&trial),
+        long_after_it_was_routed(&trial),
     );
-    all_hold([once.0, once.1, once.2, once.3, once.4, once.5])
+    let (one, two, three, four, five, six, seven, eight, nine, ten) = checked;
+    all_hold([one, two, three, four, five, six, seven, eight, nine, ten])
 }
 
 /// Demands that a poll of each party answers with exactly these.
@@ -109,15 +120,7 @@ async fn keys_have_owners(trial: &Trial) -> Verdict {
             sent.push((&alice, "", alice.sends(session, &[&bob], "the same").await?));
         }
     }
-    let mut known = BTreeSet::new();
-    if let Some((party, key, twice)) = sent.iter().find(|(.., sent)| !known.insert(&sent.id)) {
-        let seen = format!(
-            "a call of {} with key {key:?} in {} was answered with the message_id {} of another one",
-            party.id, twice.request.session_id, twice.id
-        );
-        let accepted = "another message for each sender, session and key, and for none";
-        return Err(Stop::broken(seen, accepted));
-    }
+    are_different(sent.iter().map(|(_, key, sent)| (*key, sent)))?;
     for (party, key, first) in sent.iter().filter(|(_, key, _)| !key.is_empty()) {
         let when = "after the key was used by another sender and in another session";
         repeats(party, &first.request, key, first, &keeping, when).await?;
@@ -129,6 +132,23 @@ async fn keys_have_owners(trial: &Trial) -> Verdict {
         let verdict = listing::exactly(&bob, &polled, of_session);
         let told = "each sender used the same keys, in two sessions";
         kept([&keeping], verdict.map_err(|stop| stop.told(told)))?;
+    }
+    Ok(())
+}
+
+/// Demands that these calls, each with its key, are as many messages.
+pub(super) fn are_different<'a>(sent: impl IntoIterator<Item = (&'a str, &'a Sent)>) -> Verdict {
+    let mut known = BTreeSet::new();
+    for (key, sent) in sent {
+        if !known.insert(&sent.id) {
+            let seen = format!(
+                "a call of {} with key {key:?} in {} was answered with the message_id {} of another \
+                 one",
+                sent.request.from_party, sent.request.session_id, sent.id
+            );
+            let accepted = "another message for each sender, session and key, and for none";
+            return Err(Stop::broken(seen, accepted));
+        }
     }
     Ok(())
 }
@@ -189,16 +209,35 @@ async fn after_many_others(trial: &Trial) -> Verdict {
     let session = trial.session("many", &[&alice, &bob]).await?;
     let keeping = trial.keeping();
     let call = |number: usize| (format!("many-{number}"), format!("message {}", number / 3));
-    let sent = each(0..OTHER_KEYS, |number| {
-        let (alice, (key, payload)) = (alice.clone(), call(number));
-        let request = alice.outgoing(&session, &[&bob], payload);
-        async move { sends(&alice, &request, &key).await }
-    })
-    .await?;
-    each(sent.iter().enumerate(), |(number, first)| {
+    let budget = Budget::rounds(trial, 1, OTHER_KEYS / REPEATED);
+    let mut sent = Vec::new();
+    let mut is_full = false;
+    while !is_full && budget.allows(sent.len() / REPEATED) {
+        let first = sent.len();
+        let answers = each(first..first + REPEATED, |number| {
+            let (alice, (key, payload)) = (alice.clone(), call(number));
+            let request = alice.outgoing(&session, &[&bob], payload);
+            async move {
+                let answer = alice.route_keyed(request.clone(), &key).await;
+                // It is the target's right (FLW-3), and what it has is what it has to know.
+                if first > 0 && answer.overload().is_some() {
+                    return Ok(None);
+                }
+                Ok(Some(Sent { id: answer.accepted()?.message_id, request }))
+            }
+        });
+        for answer in answers.await? {
+            match answer {
+                Some(answer) => sent.push(answer),
+                None => is_full = true,
+            }
+        }
+    }
+    let others = sent.len();
+    each(sent.iter().take(REPEATED).enumerate(), |(number, first)| {
         let (alice, first, (key, _)) = (alice.clone(), first.clone(), call(number));
         async move {
-            let when = format!("after {OTHER_KEYS} other keys");
+            let when = format!("after {others} other keys");
             repeats(&alice, &first.request, &key, &first, &keeping, &when).await
         }
     })

@@ -7,13 +7,18 @@ use super::super::prelude::*;
 use super::super::scene::Scene;
 use crate::answer::{Answer, Fate};
 use crate::party::{Party, Sent};
-use crate::trial::registration;
+use crate::trial::{Session, registration};
 
 /// The party that is called for: it polls, and has a message waiting.
 pub(super) struct Victim<'a> {
     pub(super) scene: &'a Scene,
     pub(super) waiting: &'a Sent,
+    /// What it has sent with a key, where there are keys.
+    pub(super) keyed: Option<&'a Sent>,
 }
+
+/// The key that the victim has used.
+pub(super) const KEY: &str = "key of the victim";
 
 impl Victim<'_> {
     pub(super) fn party(&self) -> &Party {
@@ -31,6 +36,14 @@ impl Victim<'_> {
             ..registration(&fake.id, "persistent")
         };
         let Scene { alice, bob, session, .. } = self.scene;
+        let all = Session { id: String::new() };
+        // A call that has been made already is another's nonetheless.
+        let repeat = async {
+            match self.keyed {
+                Some(sent) => Some(fake.route_keyed(sent.request.clone(), KEY).await),
+                None => None,
+            }
+        };
         let route = |to: &[&Party]| {
             let request = fake.outgoing(session, to, "to be rejected");
             let fake = fake.clone();
@@ -50,8 +63,11 @@ impl Victim<'_> {
             acknowledge(false),
             fake.subscribe(session).opening(),
             fake.subscribe_events(&[]).opening(),
+            fake.poll_after(&all, 0),
+            fake.subscribe(&all).opening(),
+            repeat,
         );
-        vec![
+        let mut hollow = vec![
             answers.0.hollow(),
             answers.1.hollow(),
             answers.2.hollow(),
@@ -62,7 +78,11 @@ impl Victim<'_> {
             answers.7.hollow(),
             answers.8,
             answers.9,
-        ]
+            answers.10.hollow(),
+            answers.11,
+        ];
+        hollow.extend(answers.12.map(Answer::hollow));
+        hollow
     }
 
     /// The calls in nobody's name, over the connection of `caller`.

@@ -5,11 +5,12 @@ use mpc_router_proto::v1::SessionEvent;
 use super::super::announcing::event;
 use super::super::prelude::*;
 use super::super::scene::Scene;
-use super::calls::{Victim, rejected};
+use super::calls::{KEY, Victim, rejected, turned_away};
 use super::sees_callers;
 use crate::ending::ENDING;
+use crate::identity::{Grade, Shown};
 use crate::listening::listening;
-use crate::party::Party;
+use crate::party::{Party, Sent};
 
 pub(super) async fn calls_in_another_name_are_rejected(trial: Trial) -> Verdict {
     sees_callers(&trial)?;
@@ -17,22 +18,55 @@ pub(super) async fn calls_in_another_name_are_rejected(trial: Trial) -> Verdict 
     callers.push(trial.stranger("unregistered"));
     let scene = Scene::new(&trial, "").await?;
     callers.push(scene.alice.clone());
-    nobody_calls_for_carol(&trial, scene, &callers).await
+    let odd = much_like(&trial, &scene.carol);
+    nobody_calls_for_carol(&trial, scene, &callers, &odd).await
 }
 
 pub(super) async fn coordinators_are_no_parties(trial: Trial) -> Verdict {
     sees_callers(&trial)?;
     let scene = Scene::new(&trial, "").await?;
-    nobody_calls_for_carol(&trial, scene, &[trial.coordinator()]).await
+    nobody_calls_for_carol(&trial, scene, &[trial.coordinator()], &[]).await
 }
 
-async fn nobody_calls_for_carol(trial: &Trial, mut scene: Scene, callers: &[Party]) -> Verdict {
+/// Callers whose certificates hold the party's name, and are another's, where such can be made.
+fn much_like(trial: &Trial, party: &Party) -> Vec<(Party, String)> {
+    let (id, other) = (party.id.as_str(), trial.name("somebody"));
+    let named = |name: String| Shown::Certificate(name, Grade::Good);
+    let shown = [
+        (Shown::AlsoCalled(other.clone(), id.into()), "which is an alternative name of its"),
+        (named(format!("{other},CN={id}")), "which ends its common name, behind \",CN=\""),
+        (named(format!("{id} ")), "whose common name has a space more"),
+        (named(format!("{id},CN={other}")), "which begins its common name, before \",CN=\""),
+    ];
+    let show = |(shown, told): (Shown, &str)| {
+        let told = format!("somebody called in the name of {id}, {told}");
+        Some((trial.showing(id, shown).ok()?, told))
+    };
+    shown.into_iter().filter_map(show).collect()
+}
+
+async fn nobody_calls_for_carol(
+    trial: &Trial,
+    mut scene: Scene,
+    callers: &[Party],
+    odd: &[(Party, String)],
+) -> Verdict {
     let waiting = scene.alice.has_sent(&scene.session, &scene.to_both(), "waiting").await?;
     scene.sent.push(waiting.clone());
-    let victim = Victim { scene: &scene, waiting: &waiting };
+    let mut keyed = None;
+    if trial.claims(Capability::Idempotency) {
+        let request = scene.carol.outgoing(&scene.session, &[&scene.alice], "with a key");
+        let id = scene.carol.route_keyed(request.clone(), KEY).await.prepared()?.message_id;
+        keyed = Some(Sent { id, request });
+    }
+    let victim = Victim { scene: &scene, waiting: &waiting, keyed: keyed.as_ref() };
     for caller in callers {
         let told = format!("{} called", caller.id);
         rejected(victim.calls_by(caller).await, &told)?;
+    }
+    for (caller, told) in odd {
+        // Who is as odd as that may as well find no connection.
+        turned_away(victim.calls_by(caller).await, told)?;
     }
     victim.is_untouched(trial).await?;
     scene.nothing_else_comes().await

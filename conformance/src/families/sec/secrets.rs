@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mpc_router_proto::v1::{NotificationChannel, RegisterPartyRequest, RouteMessageRequest};
+use mpc_router_proto::v1::{
+    MpcMessage, NotificationChannel, RegisterPartyRequest, RouteMessageRequest,
+};
+use tokio::time::{Instant, sleep_until};
 
 use super::super::announcing::{event, publishes_if_taken};
 use super::super::prelude::*;
@@ -11,12 +14,19 @@ use super::canary::{Canary, Text};
 use super::sees_callers;
 use crate::answer::{Answer, Fate};
 use crate::families::restarting::{comes_up, stop_limit};
+use crate::feed::Feed;
 use crate::listening::listening;
+use crate::party::Party;
 use crate::printed::Printed;
 use crate::trial::{Session, registration};
 
 /// How much longer than `heartbeat_timeout` somebody is silent who is to be away.
 const AWAY: Duration = Duration::from_millis(100);
+
+/// How long a notification is waited for.
+const RAISED_WITHIN: Duration = Duration::from_secs(2);
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 pub(super) async fn secrets_are_told_nowhere(trial: Trial) -> Verdict {
     sees_callers(&trial)?;
@@ -38,6 +48,7 @@ pub(super) async fn secrets_are_told_nowhere(trial: Trial) -> Verdict {
         ..registration(id, role)
     };
     carol.register_with(register(&carol.id, "persistent")).await.prepared()?;
+    let given_up = in_vain(&trial, alice, &payload.word).await?;
     let at_bob = listening(&trial, bob, &[]).await?;
     let mut announced = event("session_started", session.id.clone(), &[alice, bob, carol]);
     announced.join_tokens.insert(bob.id.clone(), token.word.clone());
@@ -111,20 +122,63 @@ pub(super) async fn secrets_are_told_nowhere(trial: Trial) -> Verdict {
             }
         }
     }
-    wakes(&trial, &scene, &payload.word).await?;
+    wakes(&trial, &scene, &payload.word, channel()).await?;
+    if let Some((_stream, given_up)) = given_up {
+        sleep_until(given_up).await;
+    }
     nothing_is_printed(&trial, &canaries).await
 }
 
-/// Lets parties be told of a message while they are away: what tells them may print as well.
-async fn wakes(trial: &Trial, scene: &Scene, payload: &str) -> Verdict {
+/// Sends a message on a stream whose reader acknowledges nothing, where that may be waited for: it will
+/// have been given up at the time that is told.
+async fn in_vain(
+    trial: &Trial,
+    alice: &Party,
+    payload: &str,
+) -> Result<Option<(Feed<MpcMessage>, Instant)>, Stop> {
+    let timers = trial.timers();
+    let cannot_wait = trial.can_wait_for("all attempts", timers.all_attempts()).is_err();
+    if !trial.claims(Capability::Redelivery) || cannot_wait {
+        return Ok(None);
+    }
+    let reader = trial.party("in-vain").await?;
+    let session = trial.session("in-vain", &[alice, &reader]).await?;
+    let stream = reader.subscribe(&session);
+    alice.has_sent(&session, &[&reader], payload.to_owned()).await?;
+    let given_up = Instant::now() + timers.all_attempts() + timers.ack_timeout() / 2;
+    Ok(Some((stream, given_up)))
+}
+
+/// Lets parties be told of a message while they are away, also by a gateway that fails: what tells them
+/// may print as well.
+async fn wakes(
+    trial: &Trial,
+    scene: &Scene,
+    payload: &str,
+    channel: NotificationChannel,
+) -> Verdict {
     let timeout = trial.timers().heartbeat_timeout();
     let cannot_wait = trial.can_wait_for("heartbeat_timeout", timeout).is_err();
     if !trial.claims(Capability::Offline) || cannot_wait {
         return Ok(());
     }
-    trial.sleep(timeout + AWAY).await;
     let Scene { alice, bob, carol, session, .. } = scene;
-    alice.has_sent(session, &[bob, carol], payload.to_owned()).await.map(drop)
+    let failing = trial.stranger("failing");
+    let registers = registration(&failing.id, "persistent");
+    let registers = RegisterPartyRequest { notification: Some(channel), ..registers };
+    failing.register_with(registers).await.prepared()?;
+    let of_failing = trial.session("failing", &[alice, &failing]).await?;
+    trial.sleep(timeout + AWAY).await;
+    alice.has_sent(session, &[bob, carol], payload.to_owned()).await?;
+    let Ok(notices) = trial.notices() else { return Ok(()) };
+    notices.refuse(&failing.id, 1);
+    let sent = alice.has_sent(&of_failing, &[&failing], payload.to_owned()).await;
+    let began = Instant::now();
+    while sent.is_ok() && notices.of(&failing.id).is_empty() && began.elapsed() < RAISED_WITHIN {
+        trial.sleep(BETWEEN_LOOKS).await;
+    }
+    notices.release(&failing.id);
+    sent.map(drop)
 }
 
 async fn nothing_is_printed(trial: &Trial, canaries: &[Canary]) -> Verdict {

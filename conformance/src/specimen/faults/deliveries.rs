@@ -105,6 +105,8 @@ macro_rules! of_deliveries {
         "A repeated acknowledgement is accepted by writing it again, time included."
     EndedRowsTrimmedTo1000 "ended-rows-trimmed-to-1000" kills "ACK-2":
         "Of each session the last 1,000 deliveries that are over are kept, since nobody asks for older ones."
+    StatusLivesFromAcceptance "status-lives-from-acceptance" kills "ACK-2":
+        "Rows are partitioned by `created_at`, and a partition is dropped when `message_ttl` has passed and nothing in it is outstanding."
     NackPutsBack "nack-puts-back" kills "ACK-3":
         "A negative acknowledgement asks for another delivery, as it does in a broker."
     NackTakenForAck "nack-taken-for-ack" kills "ACK-3":

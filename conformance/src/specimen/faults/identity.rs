@@ -29,6 +29,16 @@ macro_rules! of_identity {
         "Event streams go by the `party_id` of the request."
     NamesComparedWithoutCase "names-compared-without-case" kills "SEC-2":
         "Common names are compared as host names are, without regard to case."
+    WildcardPollNotCompared "wildcard-poll-not-compared" kills "SEC-2":
+        "Polling all sessions was added with a handler of its own, and the guard stands in the other one."
+    WildcardStreamNotCompared "wildcard-stream-not-compared" kills "SEC-2":
+        "A session's stream is guarded where the session is looked up, and a stream of all sessions looks none up."
+    KnownKeyAnswersAnybody "known-key-answers-anybody" kills "SEC-2":
+        "A filter in front answers a repeated call from its cache of keys, before anybody asks who calls."
+    NameFromSan "name-from-san" kills "SEC-2":
+        "The library's helper for a certificate's name prefers an alternative name, and falls back to the common name."
+    NameCutFromDn "name-cut-from-dn" kills "SEC-2":
+        "The subject is printed as text and cut at `CN=`, which a common name may hold as well."
     AnybodyPublishes "anybody-publishes" kills "SEC-3":
         "Any certificate lets its holder publish: there is no list of coordinators."
     SelectedPartiesPublish "selected-parties-publish" kills "SEC-3":
@@ -57,6 +67,10 @@ macro_rules! of_identity {
         "What is still in memory is dumped when the router stops, for whoever has to look into it."
     NotificationLogged "notification-logged" kills "SEC-7":
         "Each notification is logged as it is sent, with the address."
+    FailedNotificationLogged "failed-notification-logged" kills "SEC-7":
+        "The error of the HTTP client is logged where a notification fails, and it holds the request's body."
+    DeadLetterLogged "dead-letter-logged" kills "SEC-7":
+        "What nobody acknowledged in all attempts is logged as a dead letter, message and all."
     RefusedEventInError "refused-event-in-error" kills "SEC-7":
         "The error of an event that is not valid repeats the event, join tokens included."
     ExpiredCertificateTaken "expired-certificate-taken" kills "SEC-8":

@@ -11,6 +11,16 @@ macro_rules! of_restarts {
         "The writer's last buffer is flushed by its timer, and an orderly stop does not wait for that."
     SecondRestartForgets "second-restart-forgets" kills "DUR-1":
         "The log begins anew with each start, and what was read from the old one is never written into the new one."
+    RestoresFirst1000 "restores-first-1000" kills "DUR-1":
+        "A mailbox is loaded by a query with LIMIT 1000, which nobody had a test for that goes over it."
+    NewestSegmentOnly "newest-segment-only" kills "DUR-1":
+        "The log begins a new file each 1,000 records, and the start reads the newest one."
+    RestoresFiftyRecipients "restores-fifty-recipients" kills "DUR-1":
+        "A message's recipients are loaded with it by a join that is cut at 50 rows."
+    RestoresHundredSessions "restores-hundred-sessions" kills "DUR-1":
+        "Sessions are loaded page by page, and the loop ends with the first page of 100."
+    RecoveryNotRestartable "recovery-not-restartable" kills "DUR-2":
+        "The start moves the old log into a new one and empties it first, so a second crash meanwhile loses what was not moved yet."
     KillLosesLastRecord "kill-loses-last-record" kills "DUR-2":
         "The answer leaves before the write has reached the disk."
     KillLosesBatch "kill-loses-batch" kills "DUR-2":
@@ -53,6 +63,8 @@ macro_rules! of_restarts {
         "Mailboxes are built from all messages, whatever has become of them."
     AcknowledgedAtRestart "acknowledged-at-restart" kills "DUR-6":
         "Acknowledgements are applied again when the log is read, with the time that it is then."
+    TtlStartsAnew "ttl-starts-anew" kills "DUR-6":
+        "The timer of what is outstanding is set when it is loaded, for all of `message_ttl`."
     StopEndsStreamsWithOk "stop-ends-streams-with-ok" kills "DUR-7":
         "The channels behind the streams are closed, so clients take it that all has been read."
     StopEndsEventStreamsWithOk "stop-ends-event-streams-with-ok" kills "DUR-7":
@@ -69,6 +81,8 @@ macro_rules! of_restarts {
         "Components are stopped in the order of their start, the store first, and calls under way are still answered."
     StopWaitsForStreams "stop-waits-for-streams" kills "DUR-7":
         "A graceful stop waits for all calls, and a subscription is one that never ends."
+    StopWaitsForStalledStream "stop-waits-for-stalled-stream" kills "DUR-7":
+        "An orderly stop first sends what the streams' queues hold, and a reader that is asleep never lets it."
     StopExitsWithOne "stop-exits-with-one" kills "DUR-7":
         "The signal ends the main loop by an error, which becomes exit code 1."
     StopExitsWithOneAfterStreams "stop-exits-with-one-after-streams" kills "DUR-7":
@@ -85,6 +99,10 @@ macro_rules! of_restarts {
         "Every record that cannot be read is taken for the torn end of the log."
     PayloadsUnchecked "payloads-unchecked" kills "DUR-9":
         "Checksums are compared only where a record cannot be decoded."
+    ZerosEndLog "zeros-end-log" kills "DUR-9":
+        "The log's file is laid out in advance, so its first block of zeros is taken for what was never written."
+    DamagedAckSkipped "damaged-ack-skipped" kills "DUR-9":
+        "Only records that carry a payload are worth a stop, and smaller ones that cannot be read are passed over."
     DamageExitsWithZero "damage-exits-with-zero" kills "DUR-9":
         "The error is logged, and main returns as if all were well."
     DamageUntold "damage-untold" kills "DUR-9":

@@ -171,12 +171,28 @@ macro_rules! of_sessions {
         "Keys live in a cache of the latest 100."
     KeyForgottenWithAck "key-forgotten-with-ack" kills "IDM-1":
         "The key is a column of the message, whose row goes with its last acknowledgement."
+    KeyLivesFromAcceptance "key-lives-from-acceptance" kills "IDM-1":
+        "A key is set with `message_ttl` as its time to live when the message is accepted, however late that is acknowledged."
+    KeysTrimmedTo1000 "keys-trimmed-to-1000" kills "IDM-1":
+        "A sender's keys are a list that is trimmed to its newest 1,000 with each call, since nobody asks for older ones."
+    ExpiredSessionRefusesRetry "expired-session-refuses-retry" kills "IDM-1":
+        "An event closes the session behind the look-up of keys, and `expires_at` is asked at the door."
+    KeyJoinedByDash "key-joined-by-dash" kills "IDM-1":
+        "Session, sender and key are joined by a dash into the key of a cache, and each of them may hold one."
+    KeyCutAt64 "key-cut-at-64" kills "IDM-1":
+        "Keys live in a column of 64 characters, and the database driver cuts without an error."
+    KeysWithoutCase "keys-without-case" kills "IDM-1":
+        "The column of keys has the database's default collation, which takes no notice of case."
     KeyAloneDecides "key-alone-decides" kills "IDM-2":
         "A known key is answered with its `message_id`, and nobody compares the rest."
     KeyComparesLengthOnly "key-compares-length-only" kills "IDM-2":
         "Payloads are compared by their length, to save the hash of megabytes."
     KeyComparesPayloadOnly "key-compares-payload-only" kills "IDM-2":
         "Payloads are compared, and neither recipients nor round nor type."
+    KeyComparesEndsOnly "key-compares-ends-only" kills "IDM-2":
+        "Of a payload its length, its first and its last 4 KiB are hashed, to save time with megabytes."
+    KeyHashesFieldsGlued "key-hashes-fields-glued" kills "IDM-2":
+        "Round, type and payload are fed to one hash with nothing between them, so what ends one may as well begin the next."
     KeyRace "key-race" kills "IDM-3":
         "The key is looked up, then written: two calls at once both find nothing."
     KeyInProgressRefused "key-in-progress-refused" kills "IDM-3":

@@ -172,7 +172,16 @@ const UNREAD: [Fault; 3] =
     [Fault::EventRingOf256, Fault::EventStreamDriesUpAfter500, Fault::PublishWaitsForReader];
 
 /// The faults that show only when a stream has run for long.
-const ENDURANCE: [Fault; 2] = [Fault::SwapsOnceIn100, Fault::StreamDriesUpAfter500];
+const ENDURANCE: [Fault; 3] =
+    [Fault::SwapsOnceIn100, Fault::StreamDriesUpAfter500, Fault::KeysTrimmedTo1000];
+
+/// The faults of restarts that show only after many messages, or with many sessions or recipients.
+const BULK: [Fault; 4] = [
+    Fault::RestoresFirst1000,
+    Fault::NewestSegmentOnly,
+    Fault::RestoresFiftyRecipients,
+    Fault::RestoresHundredSessions,
+];
 
 /// The faults of keys that show only after a restart.
 const KEYS_OF_BEFORE: [Fault; 2] = [Fault::KeysInMemory, Fault::KillLosesLatestKey];
@@ -188,6 +197,8 @@ fn chapter(fault: Fault) -> &'static str {
         "thousands"
     } else if UNREAD.contains(&fault) {
         "unread"
+    } else if BULK.contains(&fault) {
+        "bulk"
     } else if KEYS_OF_BEFORE.contains(&fault) {
         "DUR"
     } else {
@@ -215,6 +226,7 @@ fn story_of(chapter: &str, twist: Twist) -> Telling {
         "FLW" => Box::pin(load::load(twist)),
         "DUR" => Box::pin(restarts::restarts(twist)),
         "SEC" => Box::pin(identity::identity(twist)),
+        "bulk" => Box::pin(restarts::in_bulk(twist)),
         "volume" => Box::pin(volume::volume(twist)),
         "endurance" => Box::pin(volume::endurance(twist)),
         "thousands" => Box::pin(volume::thousands(twist)),
@@ -279,6 +291,7 @@ chapters! {
     faults_of_restarts_show "DUR"
     faults_of_identity_show "SEC"
     faults_of_volume_show "volume"
+    faults_of_bulk_show "bulk"
     faults_of_endurance_show "endurance"
     faults_of_thousands_show "thousands"
     faults_of_the_unread_show "unread"

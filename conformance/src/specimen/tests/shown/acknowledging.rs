@@ -55,5 +55,13 @@ pub(super) async fn acknowledging(twist: Twist) -> Story {
         tokio::join!(world.ack("s", "b", &ids[1], true), world.ack("s", "b", &ids[1], false));
     story.tell("at once", (one, other));
     story.status("at once", &world.status("s", &ids[1]).await);
+
+    // Long after it was routed, and not so long after it was acknowledged.
+    ids.push(world.route("s", "a", &["c"], "late").await.unwrap());
+    sleep(Duration::from_secs(4)).await;
+    for _ in 0..2 {
+        ack(&mut story, "s", "c", &ids[8], true).await;
+        sleep(Duration::from_secs(4)).await;
+    }
     story
 }

@@ -45,7 +45,8 @@ pub(super) async fn identity(twist: Twist) -> Story {
     let mut story = Story::default();
     let begin = SystemTime::UNIX_EPOCH + Duration::from_millis(BEGIN.unsigned_abs());
     let settings = Settings { secure: true, ..settings() };
-    let machine = Machine::at(begin, settings, twist, Notices::default());
+    let notices = Notices::default();
+    let machine = Machine::at(begin, settings, twist, notices.clone());
     let (door, printed) = (machine.door(), machine.printed());
     let coordinator = World::through(door.clone()).await;
     let [a, b, c] = [named(&door, "a").await, named(&door, "b").await, named(&door, "c").await];
@@ -70,11 +71,26 @@ pub(super) async fn identity(twist: Twist) -> Story {
     let id = a.route("s", "a", &["b"], "secret").await;
     let id = story.routed("a sends", &id);
     let capital = named(&door, "A").await;
-    let worlds = [("b", &b), ("c", &c), ("A", &capital), ("coordinator", &coordinator)];
+    let keyed = a.send_keyed(message("s", "a", &["c"], "secret"), Some("k")).await;
+    story.routed("a sends with a key", &keyed);
+    let beside = seen_by(&door, Shown::AlsoCalled("x".into(), "a".into())).await;
+    let within = named(&door, "x,CN=a").await;
+    let worlds = [
+        ("b", &b),
+        ("c", &c),
+        ("A", &capital),
+        ("coordinator", &coordinator),
+        ("beside", &beside),
+        ("within", &within),
+    ];
     for (who, world) in worlds {
         story.tell(who, world.send(message("s", "a", &["b"], "secret")).await.is_ok());
-        story.tell(who, world.poll("s", "a", 0).await.is_ok());
-        story.tell(who, world.open("s", "a").await.is_ok());
+        let again = world.send_keyed(message("s", "a", &["c"], "secret"), Some("k")).await;
+        story.tell(who, again.is_ok());
+        for session in ["s", ""] {
+            story.tell(who, world.poll(session, "a", 0).await.is_ok());
+            story.tell(who, world.open(session, "a").await.is_ok());
+        }
         story.tell(who, world.listen("a", &[]).await.is_ok());
         story.tell(who, world.heartbeat("a", BEGIN).await.is_ok());
         story.tell(who, world.register("a", "persistent", None).await.is_ok());
@@ -99,7 +115,12 @@ pub(super) async fn identity(twist: Twist) -> Story {
     }
     // Nobody has been heard of for long.
     sleep(Duration::from_secs(2)).await;
+    notices.refuse("c", 1);
     story.routed("a sends", &a.route("s", "a", &["c"], "secret").await);
+    // And nobody acknowledges it.
+    let in_vain = c.open("s", "c").await;
+    sleep(Duration::from_secs(2)).await;
+    drop(in_vain);
     machine.stop(Duration::from_secs(3)).await;
     let numbers = format!("{:?}", b"secret");
     for secret in ["secret", "736563726574", &numbers, "mail-of-", "token of"] {

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use mpc_router_proto::v1::NotificationChannel;
-use tokio::time::sleep;
+use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use mpc_router_proto::v1::{NotificationChannel, SubscribeMessagesRequest};
+use tokio::time::{sleep, timeout};
 
 use super::super::world::{BEGIN, World, message, settings};
 use super::Story;
@@ -32,6 +33,11 @@ pub(super) async fn restarts(twist: Twist) -> Story {
     }
     let world = World::on(&machine).await;
     tell_all(&mut story, &world, &known).await;
+    stop_beside_a_sleeper(&mut story, &machine, &world).await;
+    if !start(&mut story, &machine).await {
+        return story;
+    }
+    let world = World::on(&machine).await;
     for (key, payload) in [("k", "keyed"), ("new", "new")] {
         let id = world.send_keyed(message("s", "a", &["b"], payload), Some(key)).await;
         story.routed(key, &id);
@@ -39,6 +45,9 @@ pub(super) async fn restarts(twist: Twist) -> Story {
     }
 
     // Kills: the first with nothing under way, the second in the middle of a call.
+    // It is killed again before it has come up.
+    machine.kill().await;
+    story.tell("cut off", timeout(Duration::from_millis(5), machine.start()).await.is_err());
     machine.kill().await;
     if !start(&mut story, &machine).await {
         return story;
@@ -59,8 +68,44 @@ pub(super) async fn restarts(twist: Twist) -> Story {
     }
     let world = World::on(&machine).await;
     tell_all(&mut story, &world, &known).await;
+    // All of it has come of age by then, but not since the latest start.
+    sleep(Duration::from_secs(5)).await;
+    tell_all(&mut story, &world, &known).await;
 
     damage(&mut story, &machine, &known).await;
+    story
+}
+
+/// A stop, and more than a page of everything before and after it.
+pub(super) async fn in_bulk(twist: Twist) -> Story {
+    let mut story = Story::default();
+    let begin = SystemTime::UNIX_EPOCH + Duration::from_millis(BEGIN.unsigned_abs());
+    let machine = Machine::at(begin, settings(), twist, Notices::default());
+    let world = World::on(&machine).await;
+    for party in ["a", "b"] {
+        story.tell(party, world.register(party, "persistent", None).await.is_ok());
+    }
+    let members: Vec<String> = (0..60).map(|number| format!("n{number}")).collect();
+    let members: Vec<&str> = members.iter().map(String::as_str).chain(["a"]).collect();
+    world.announce("large", &members).await;
+    world.announce("s", &["a", "b"]).await;
+    let to_all = world.route("large", "a", &[], "to all").await.unwrap_or_default();
+    for number in 0..110 {
+        let session = format!("t{number}");
+        world.announce(&session, &["a", "b"]).await;
+        story.tell(&session, world.route(&session, "a", &["b"], "text").await.is_ok());
+    }
+    for number in 0..1_010 {
+        story.tell("routed", world.route("s", "a", &["b"], format!("{number}")).await.is_ok());
+    }
+    machine.stop(LIMIT).await;
+    if start(&mut story, &machine).await {
+        let world = World::on(&machine).await;
+        story.tell("b", world.heartbeat("b", BEGIN).await.map(|it| it.pending_messages));
+        let listed = world.poll("s", "b", 0).await;
+        story.tell("b", listed.map(|listed| listed.len()));
+        story.status("to all", &world.status("large", &to_all).await);
+    }
     story
 }
 
@@ -78,9 +123,13 @@ async fn populate(story: &mut Story, world: &World) -> Known {
     ] {
         story.tell(party, world.register(party, role, notification).await.is_ok());
     }
-    for (session, members) in
-        [("s", &["a", "b", "c"][..]), ("t", &["a", "b"]), ("t", &["a", "c"]), ("u", &["a", "b"])]
-    {
+    for (session, members) in [
+        ("s", &["a", "b", "c"][..]),
+        ("t", &["a", "b"]),
+        ("t", &["a", "c"]),
+        ("u", &["a", "b"]),
+        ("v", &["a", "b"]),
+    ] {
         world.announce(session, members).await;
     }
     world.end("u", "session_completed").await;
@@ -172,6 +221,18 @@ async fn stop(story: &mut Story, machine: &Machine, world: &World, known: &mut K
     known.push(("s", id.unwrap_or_default()));
 }
 
+/// A stop while somebody does not read its stream.
+async fn stop_beside_a_sleeper(story: &mut Story, machine: &Machine, world: &World) {
+    let mut narrow = MessageRouterClient::new(machine.door().connect_narrow(1_000));
+    let request = SubscribeMessagesRequest { session_id: "v".into(), party_id: "b".into() };
+    let asleep = narrow.subscribe_messages(request).await;
+    for _ in 0..3 {
+        story.tell("unread", world.route("v", "a", &["b"], vec![b'.'; 60_000]).await.is_ok());
+    }
+    story.tell("it ended", machine.stop(LIMIT).await.ended);
+    drop(asleep);
+}
+
 /// Whether it starts.
 async fn start(story: &mut Story, machine: &Machine) -> bool {
     let started = machine.start().await;
@@ -181,18 +242,23 @@ async fn start(story: &mut Story, machine: &Machine) -> bool {
     started.is_ok()
 }
 
-/// Changes a byte in a payload, and one in a head.
+/// Changes a byte in a payload, one in a head, and a block to zeros.
 async fn damage(story: &mut Story, machine: &Machine, known: &Known) {
     machine.stop(LIMIT).await;
     let store = machine.store().expect("it has one");
     let whole = store.read().expect("memory can be read");
-    for needle in ["message 3", "half"] {
+    for needle in ["message 3", "half", "zeros"] {
         for (name, bytes) in &whole {
             let mut bytes = bytes.clone();
             let place = bytes.windows(needle.len()).position(|it| it == needle.as_bytes());
             story.tell("it is there", place.is_some());
             let place = place.unwrap_or(bytes.len() / 2);
-            bytes[place] ^= 1;
+            match needle {
+                "zeros" => {
+                    bytes[place / 4096 * 4096..].iter_mut().take(4096).for_each(|it| *it = 0);
+                }
+                _ => bytes[place] ^= 1,
+            }
             store.replace(name, &bytes).expect("memory can be written");
         }
         match machine.start().await {

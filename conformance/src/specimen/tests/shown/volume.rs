@@ -2,7 +2,7 @@
 
 use tokio::time::sleep;
 
-use super::super::world::{QUIET, World, drain, texts};
+use super::super::world::{QUIET, World, drain, message, texts};
 use super::Story;
 use crate::specimen::Twist;
 
@@ -50,6 +50,11 @@ pub(super) async fn endurance(twist: Twist) -> Story {
             world.route("s", "a", &["b"], text).await.unwrap();
         }
         story.tell("live", texts(&drain(&mut b).await));
+    }
+    for number in (0..1_010).chain([0]) {
+        let request = message("s", "a", &["b"], "keyed");
+        let id = world.send_keyed(request, Some(&number.to_string())).await;
+        story.routed("keyed", &id);
     }
     story
 }
