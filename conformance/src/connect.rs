@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -122,7 +123,7 @@ impl Door {
     }
 
     /// To a place in memory where nothing is served yet. Where callers are asked who they are, what
-    /// is served finds that in the extensions of each request, as [`Shown`], and the door is the
+    /// is served finds that in the extensions of each request, as [`Opened`], and the door is the
     /// coordinator's.
     pub(crate) fn closed(asks: bool) -> Self {
         let shows = match asks {
@@ -346,8 +347,16 @@ impl Cut {
 pub(crate) struct Link {
     pipe: Pipe,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    opened: Opened,
+}
+
+/// How a connection was opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
     /// What whoever opened it shows of itself.
-    shown: Shown,
+    pub(crate) shown: Shown,
+    /// What no other connection has.
+    pub(crate) number: u64,
 }
 
 enum Pipe {
@@ -358,7 +367,9 @@ enum Pipe {
 
 impl Link {
     fn new(pipe: Pipe, cut: &Cut, shown: Shown) -> Self {
-        Self { pipe, cut: Box::pin(cut.current().cancelled_owned()), shown }
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let opened = Opened { shown, number: NEXT.fetch_add(1, Ordering::Relaxed) };
+        Self { pipe, cut: Box::pin(cut.current().cancelled_owned()), opened }
     }
 
     /// The open end, or an error once the cut was thrown.
@@ -375,10 +386,10 @@ impl Link {
 }
 
 impl Connected for Link {
-    type ConnectInfo = Shown;
+    type ConnectInfo = Opened;
 
-    fn connect_info(&self) -> Shown {
-        self.shown.clone()
+    fn connect_info(&self) -> Opened {
+        self.opened.clone()
     }
 }
 

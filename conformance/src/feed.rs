@@ -34,6 +34,7 @@ pub struct Feed<T> {
     reads: watch::Sender<bool>,
     ended: Option<Ending>,
     seen: BTreeSet<String>,
+    copies: Vec<(String, Instant)>,
     /// It has brought something.
     opened: bool,
     reader: AbortHandle,
@@ -148,6 +149,7 @@ impl<T: Carried> Feed<T> {
             reads,
             ended: None,
             seen: BTreeSet::new(),
+            copies: Vec::new(),
             opened: false,
             reader: reader.abort_handle(),
         }
@@ -204,7 +206,18 @@ impl<T: Carried> Feed<T> {
             if self.seen.insert(item.content.id().to_owned()) {
                 return Ok(item.content);
             }
+            self.copies.push((item.content.id().to_owned(), item.at));
         }
+    }
+
+    /// What [`Feed::next`] has passed over: each copy, and when this side read it.
+    pub(crate) fn copies(&self) -> &[(String, Instant)] {
+        &self.copies
+    }
+
+    /// The check's world.
+    pub(crate) fn trial(&self) -> &Trial {
+        &self.trial
     }
 
     /// Why the stream's end proves nothing, if it was refused for lack of resources (FLW-3).

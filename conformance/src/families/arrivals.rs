@@ -1,8 +1,10 @@
 //! What came on a stream, held against what was routed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mpc_router_proto::v1::MpcMessage;
+use tokio::time::Instant;
 
 use crate::feed::Feed;
 use crate::keeping::Keeping;
@@ -68,6 +70,31 @@ impl<'a> Recipient<'a> {
         let due = self.share(fences);
         let came = up_to(&mut self.feed, &due).await?;
         kept([keeping], in_turn(&stream_of(self.party), &came, &self.share(sent)))
+    }
+
+    /// Demands that no second copy of these came before it could be a redelivery: that leaves no
+    /// earlier than `ack_timeout` after the first delivery, and so after the call that routed it.
+    ///
+    /// # Errors
+    /// A finding if one did.
+    pub(super) fn has_no_early_copies(&self, sent: &[Sent], ack_timeout: Duration) -> Verdict {
+        let early = |id: &str, at: Instant| {
+            let began = self.feed.trial().remembering().began(id)?;
+            sent.iter().find(|it| it.id == id).filter(|_| at - began < ack_timeout)
+        };
+        let copies = self.feed.copies();
+        match copies.iter().find_map(|(id, at)| early(id, *at)) {
+            None => Ok(()),
+            Some(sent) => {
+                let seen = format!(
+                    "{} brought {} twice within {} ms",
+                    stream_of(self.party),
+                    sent.id,
+                    ack_timeout.as_millis()
+                );
+                Err(Stop::broken(seen, "each message once, and copies when it is not acknowledged"))
+            }
+        }
     }
 
     /// Demands that nothing but copies comes within a quiet window.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mpc_router_proto::v1::{GetRegisteredPartiesResponse, NotificationChannel, RegisteredParty};
 
+use super::alike::labels_that_end_differently;
 use super::prelude::*;
 use crate::many::each;
 use crate::party::Party;
@@ -154,8 +155,9 @@ async fn everybody_is_listed_once(trial: Trial) -> Verdict {
     for label in ["party1", "party10", "Party", "PARTY", "part", "parties"] {
         all.push(trial.party(label).await?);
     }
-    for label in ["party ", "party%", "part_", "zo\u{eb}", "zoe\u{308}"] {
-        let party = trial.stranger(label);
+    let odd = ["party ", "party%", "part_", "zo\u{eb}", "zoe\u{308}"].map(String::from);
+    for label in odd.into_iter().chain(labels_that_end_differently(&trial)) {
+        let party = trial.stranger(&label);
         // Whether such a name is taken, others check.
         if party.register("persistent").await.was_accepted() == Some(true) {
             all.push(party);

@@ -3,6 +3,7 @@
 mod alive;
 mod away;
 mod pending;
+mod streaming;
 mod time;
 
 use self::alive::{
@@ -55,8 +56,9 @@ pub(super) const FAMILY: Family = Family {
             "HB-5",
             "A party is online right after it registers, and stays online as long as its heartbeats \
              come within `heartbeat_timeout` of each other.",
-            "Looks at parties that have just registered, then leaves most of the time-out between \
-             heartbeats, three times, and looks at the parties all the time.",
+            "Looks at parties that have just registered, some of them again after they were offline, then \
+             leaves most of the time-out between heartbeats, three times, and looks at the parties all the \
+             time; streams of some of them end meanwhile.",
             check!(heartbeats_keep_online),
         ),
         must(
@@ -79,8 +81,9 @@ pub(super) const FAMILY: Family = Family {
             "HB-8",
             "Liveness uses the router's clock: a `timestamp` in the request hours in the past or \
              the future changes nothing.",
-            "Sends heartbeats hours in the past and in the future: the parties stay online by them, go \
-             offline when they end, and `last_seen_at` is no time of theirs.",
+            "Sends heartbeats hours in the past and in the future, of clocks that are wrong, stand still, \
+             are put back or not set: the parties stay online by them, go offline when they end, and \
+             `last_seen_at` is no time of theirs.",
             check!(the_party_clock_decides_nothing),
         ),
         must(
@@ -102,8 +105,8 @@ pub(super) const FAMILY: Family = Family {
             "HB-11",
             "Going offline loses nothing: the outstanding deliveries are there when the party comes \
              back.",
-            "Routes hundreds of messages to parties that go offline, and some more while they are; they \
-             come back by heartbeat, by poll and by stream.",
+            "Routes hundreds of messages to parties of each role that go offline, and some more while they \
+             are; they come back by heartbeat, by poll, by stream and by registering.",
             check!(nothing_is_lost_while_away),
         ),
         must(

@@ -1,6 +1,7 @@
 //! The contract: every requirement, and the check that each has. One file a family.
 
 mod ack;
+mod alike;
 mod announcing;
 mod arrivals;
 mod dir;

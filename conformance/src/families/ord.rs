@@ -37,7 +37,7 @@ pub(super) const FAMILY: Family = Family {
             "ORD-3",
             "ORD-1 holds for what is replayed on subscribing, and between the replay and what comes \
              live after it: no gap, no swap.",
-            "Subscribes with 1 to 300 messages outstanding (5 MiB in one case) in the middle of what two \
+            "Subscribes with 1 to 300 messages outstanding (4 MiB in one case) in the middle of what two \
              senders route without a pause, and again after some were acknowledged: copies of what was \
              handed out before keep their sender's order too.",
             check!(replay_and_live_join_without_a_seam),
@@ -70,8 +70,8 @@ pub(super) const FAMILY: Family = Family {
             "ORD-7",
             "`created_at` agrees with the order of delivery: per session and recipient, first \
              deliveries never go back in `created_at`.",
-            "Looks at the first deliveries of two senders by turns, and of five at once, live and on a \
-             later stream.",
+            "Looks at the first deliveries of two senders by turns, and of 550 messages of five at once, \
+             live and on a later stream.",
             check!(created_at_agrees_with_the_order),
         ),
         must(

@@ -3,6 +3,7 @@
 mod agreeing;
 mod backlog;
 mod following;
+mod older;
 
 use mpc_router_proto::v1::MpcMessage;
 use tokio::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use tokio::time::{Duration, Instant};
 use self::agreeing::polls_and_streams_agree;
 use self::backlog::a_large_backlog_is_fetched_whole;
 use self::following::a_poller_that_goes_on_misses_nothing;
+use self::older::older_messages_are_left_out;
 use super::noting::become_delivered;
 use super::prelude::*;
 use crate::keeping::Keeping;
@@ -27,8 +29,8 @@ pub(super) const FAMILY: Family = Family {
             "A poll answers with the party's outstanding deliveries of that session, each once, \
              oldest first.",
             "Polls what is pending, delivered, acknowledged and failed, of several senders, beside \
-             other sessions and parties whose names differ by a letter; then up to 5,200 messages \
-             of which some are acknowledged.",
+             other sessions and parties whose names differ by a letter, and after the sessions were \
+             announced again; then up to 5,200 messages of which some are acknowledged.",
             check!(a_poll_lists_what_is_outstanding),
         ),
         must(
@@ -36,7 +38,8 @@ pub(super) const FAMILY: Family = Family {
             "A message older than `after_timestamp` is not in the answer; one equal to it may be or \
              not; `after_timestamp = 0` asks for all.",
             "Routes messages until they have different `created_at`, then polls from just before, at \
-             and just after each of these times, from the future, and from 0 again.",
+             and just after each of these times, from the future, from the ends of all time where that \
+             is accepted, and from 0 again.",
             check!(older_messages_are_left_out),
         ),
         must(
@@ -134,7 +137,13 @@ async fn states_and_senders_make_no_difference(trial: &Trial) -> Verdict {
         (&carol, &other, vec![]),
         (&alice, &session, vec![&to_all, &from_bob]),
     ];
-    for _ in 0..2 {
+    for round in 0..2 {
+        // A session that is announced again is the same one.
+        if round == 1 {
+            for label in ["s", "t"] {
+                trial.session_if_taken(label, &[&alice, &bob, &carol]).await?;
+            }
+        }
         let polled = each(&outstanding, |(party, session, _)| polls(party, session)).await?;
         for (polled, (party, _, turns)) in polled.iter().zip(&outstanding) {
             keeping.judged(listing::in_turn(party, polled, turns))?;
@@ -210,88 +219,6 @@ async fn thousands_are_listed_each_once(trial: &Trial) -> Verdict {
     let polled = bob.polls(&session).await?;
     let left = sent.iter().enumerate().filter(|(place, _)| !is_acknowledged(*place));
     keeping.judged(listing::exactly(&bob, &polled, left.map(|(_, sent)| sent)))
-}
-
-async fn older_messages_are_left_out(trial: Trial) -> Verdict {
-    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
-    let session = trial.session("s", &[&alice, &bob]).await?;
-    let keeping = trial.keeping();
-    let all = messages_of_different_times(&trial, &alice, &bob, &session, &keeping).await?;
-    let mut times: Vec<_> = all.iter().map(|it| it.created_at).collect();
-    times.dedup();
-    let newest = times[times.len() - 1];
-
-    // One that was not handed out before the polls that must leave it out.
-    let pending = alice.has_sent(&session, &[&bob], "pending").await?;
-    let around = times.iter().flat_map(|time| [time - 1, *time, time + 1]);
-    let afters: Vec<_> = [newest + DAY_MS].into_iter().chain(around).collect();
-    let answers = each(&afters, |after| {
-        let (bob, session, after) = (bob.clone(), session.clone(), *after);
-        async move { Ok(bob.poll_after(&session, after).await.accepted()?.messages) }
-    })
-    .await?;
-    for (polled, after) in answers.iter().zip(&afters) {
-        let who = format!("a poll of {} with after_timestamp {after}", bob.id);
-        listing::each_once(&who, polled)?;
-        listing::by_age(&who, polled)?;
-        if let Some(older) = polled.iter().find(|it| it.created_at < *after) {
-            let (id, created_at) = (&older.message_id, older.created_at);
-            let seen = format!("{who} answers with {id} of created_at {created_at}");
-            return Err(Stop::broken(seen, "no message older than that"));
-        }
-        let listed = |due: &MpcMessage| polled.iter().any(|it| it.message_id == due.message_id);
-        if let Some(newer) = all.iter().find(|it| it.created_at > *after && !listed(it)) {
-            keeping.lasts()?;
-            let (id, created_at) = (&newer.message_id, newer.created_at);
-            let seen = format!("{who} lacks {id} of created_at {created_at}");
-            return Err(Stop::broken(seen, "every outstanding message that is newer"));
-        }
-    }
-
-    // Having asked for the newer ones has used up none of the older ones.
-    let polled = bob.polls(&session).await?;
-    let expected: Vec<_> =
-        all.iter().map(|it| it.message_id.as_str()).chain([&*pending.id]).collect();
-    let listed: Vec<_> = polled.iter().map(|it| it.message_id.as_str()).collect();
-    if listed != expected {
-        keeping.lasts()?;
-        let seen = format!("after other polls one with after_timestamp 0 answers with {listed:?}");
-        return Err(Stop::broken(seen, format!("all that is outstanding: {expected:?}")));
-    }
-    Ok(())
-}
-
-/// Outstanding messages of one sender with at least four different `created_at`, or at least two
-/// where the target's clock is very coarse.
-async fn messages_of_different_times(
-    trial: &Trial,
-    alice: &Party,
-    bob: &Party,
-    session: &Session,
-    keeping: &Keeping,
-) -> Result<Vec<MpcMessage>, Stop> {
-    let began = Instant::now();
-    loop {
-        // Two at a time, so that some may be equal, and polled later, so that this time is another.
-        for _ in 0..2 {
-            alice.has_sent(session, &[bob], "tick").await?;
-        }
-        trial.sleep(Duration::from_millis(25)).await;
-        let polled = bob.polls(session).await?;
-        listing::by_age(&format!("a poll of {}", bob.id), &polled)?;
-        let mut times: Vec<_> = polled.iter().map(|it| it.created_at).collect();
-        times.dedup();
-        let too_late = keeping.lasts().is_err() || began.elapsed() > Duration::from_secs(4);
-        if times.len() >= 4 || (too_late && times.len() >= 2) {
-            return Ok(polled);
-        }
-        if too_late {
-            let waited = began.elapsed().as_secs_f64();
-            return Err(Stop::NotChecked(format!(
-                "all messages routed within {waited:.1} s have the same created_at"
-            )));
-        }
-    }
 }
 
 async fn being_polled_is_being_delivered(trial: Trial) -> Verdict {

@@ -1,11 +1,15 @@
 //! REG: registration.
 
+mod known;
+
 use mpc_router_proto::v1::{NotificationChannel, RegisterPartyRequest, RegisteredParty};
 
+use self::known::Known;
 use super::arrivals::{all_of, stream_of};
 use super::prelude::*;
 use crate::listing;
-use crate::party::Party;
+use crate::many::{each, volume};
+use crate::party::{Party, Sent};
 use crate::trial::registration;
 
 pub(super) const FAMILY: Family = Family {
@@ -30,15 +34,17 @@ pub(super) const FAMILY: Family = Family {
             "A role other than the three, the empty one included, is rejected (INVALID_ARGUMENT); \
              letter case matters.",
             "Registers parties under no role, an invented one, and each right one in capitals, with a \
-             capital letter or with a space; none of them may show in the directory.",
+             capital letter or with a space; none of them may show in the directory, and a known party \
+             stays as it is.",
             check!(other_roles_are_rejected),
         ),
         must(
             "REG-4",
             "Registering the same party again with the same role is accepted, changes \
              `notification` to the new value, and keeps every outstanding delivery.",
-            "Gives a party a channel, another one and none, with two messages outstanding, one of them \
-             delivered: the directory shows each channel, and both messages come.",
+            "Gives a party of each role a channel, another one and none, with two messages outstanding, \
+             one of them delivered: the directory shows each channel, and both messages come. Then parties \
+             register again and again while messages to them are routed.",
             check!(registering_again_keeps_what_is_outstanding),
         ),
         should(
@@ -51,7 +57,8 @@ pub(super) const FAMILY: Family = Family {
         should(
             "REG-6",
             "Registering a known party under another role is rejected (FAILED_PRECONDITION).",
-            "Registers a party again under each other role; the directory keeps the first one.",
+            "Registers a party again under each other role; its role, its channel and what is outstanding \
+             for it stay.",
             check!(another_role_is_rejected),
         ),
         must(
@@ -65,8 +72,8 @@ pub(super) const FAMILY: Family = Family {
             "REG-8",
             "A session's member that has not registered yet is still routed to: what is routed \
              before it registers reaches it afterwards. (An unregistered *sender* is unspecified.)",
-            "Routes to members who register only afterwards, alone and by broadcast, and reads both by \
-             stream and by poll.",
+            "Routes hundreds of messages to members who register only afterwards, alone and by broadcast, \
+             and reads them by stream and by poll.",
             check!(members_may_register_late),
         ),
     ],
@@ -115,22 +122,34 @@ async fn other_roles_are_rejected(trial: Trial) -> Verdict {
             return Err(Stop::broken(seen, "a rejected call has no effect"));
         }
     }
+    let known = Known::of(&trial, "persistent").await?;
+    for role in ["", "Persistent", "coordinator"] {
+        let answer = known.party.register_with(known.under(role)).await;
+        answer.rejected(&[Code::InvalidArgument])?;
+        known.is_as_before().await?;
+    }
     Ok(())
 }
 
 async fn registering_again_keeps_what_is_outstanding(trial: Trial) -> Verdict {
-    let [alice, bob] = trial.parties(["alice", "bob"]).await?;
-    let session = trial.session("s", &[&alice, &bob]).await?;
+    let alice = trial.party("alice").await?;
+    for role in ROLES {
+        one_registers_again(&trial, &alice, role).await?;
+    }
+    while_messages_are_routed(&trial, &alice).await
+}
+
+async fn one_registers_again(trial: &Trial, alice: &Party, role: &str) -> Verdict {
+    let bob = trial.party_as(&format!("bob-{role}"), role).await?;
+    let session = trial.session(&format!("s-{role}"), &[alice, &bob]).await?;
     let keeping = trial.keeping();
     let first = alice.sends(&session, &[&bob], "first").await?;
     // The first is delivered and the second pending, so that neither state is lost.
     bob.polls(&session).await?;
     let second = alice.sends(&session, &[], "second").await?;
     for channel in [email("one@example.org"), phone("+1 555 0100"), None] {
-        let request = RegisterPartyRequest {
-            notification: channel.clone(),
-            ..registration(&bob.id, "persistent")
-        };
+        let request =
+            RegisterPartyRequest { notification: channel.clone(), ..registration(&bob.id, role) };
         bob.register_with(request).await.accepted()?;
         let entry = must_be_listed(&bob).await?;
         if same_channel(&entry.notification, &channel) {
@@ -142,6 +161,38 @@ async fn registering_again_keeps_what_is_outstanding(trial: Trial) -> Verdict {
     }
     let mut feed = bob.subscribe(&session);
     all_of(&mut feed, [&keeping], &stream_of(&bob), [&first, &second]).await.map(drop)
+}
+
+/// Nothing is lost between what a registration reads of its party and what it writes.
+async fn while_messages_are_routed(trial: &Trial, alice: &Party) -> Verdict {
+    let parties = trial.parties(["busy-1", "busy-2", "busy-3", "busy-4"]).await?;
+    let members: Vec<_> = parties.iter().chain([alice]).collect();
+    let session = trial.session("busy", &members).await?;
+    let keeping = trial.keeping();
+    let requests = (0..120).map(|number| {
+        let to: &[&Party] = if number % 8 == 0 { &[] } else { &[&parties[number % 4]] };
+        (alice, alice.outgoing(&session, to, format!("message {number}")))
+    });
+    let registering = each(&parties, |party| {
+        let party = party.clone();
+        async move {
+            for _ in 0..8 {
+                party.register("persistent").await.accepted()?;
+            }
+            Ok(())
+        }
+    });
+    let (sent, _) = tokio::try_join!(volume(trial, requests), registering)?;
+    for party in &parties {
+        let is_its = |it: &&Sent| {
+            it.request.to_parties.is_empty() || it.request.to_parties.contains(&party.id)
+        };
+        let polled = party.polls(&session).await?;
+        let verdict = listing::exactly(party, &polled, sent.iter().filter(is_its));
+        let told = "it registered again while messages to it were routed";
+        keeping.judged(verdict.map_err(|stop| stop.told(told)))?;
+    }
+    Ok(())
 }
 
 async fn registered_at_is_true_and_stays(trial: Trial) -> Verdict {
@@ -169,15 +220,12 @@ async fn registered_at_is_true_and_stays(trial: Trial) -> Verdict {
 
 async fn another_role_is_rejected(trial: Trial) -> Verdict {
     for role in ROLES {
-        let party = trial.party_as(&format!("first-{role}"), role).await?;
+        let known = Known::of(&trial, role).await?;
         for other in ROLES.into_iter().filter(|it| *it != role) {
-            party.register(other).await.rejected(&[Code::FailedPrecondition])?;
+            let answer = known.party.register_with(known.under(other)).await;
+            answer.rejected(&[Code::FailedPrecondition])?;
         }
-        let entry = must_be_listed(&party).await?;
-        if entry.role != role {
-            let seen = format!("the role became {:?} by a rejected registration", entry.role);
-            return Err(Stop::broken(seen, format!("the role {role:?}")));
-        }
+        known.is_as_before().await?;
     }
     Ok(())
 }
@@ -218,14 +266,21 @@ async fn members_may_register_late(trial: Trial) -> Verdict {
     let keeping = trial.keeping();
     let to_both = alice.sends(&session, &[&streaming, &polling], "to both").await?;
     let to_all = alice.sends(&session, &[], "to all").await?;
+    // More than a provisional buffer of a common size holds.
+    let requests = (0..300).map(|number| {
+        let to: &[&Party] = if number % 10 == 0 { &[] } else { &[&streaming, &polling] };
+        (&alice, alice.outgoing(&session, to, format!("message {number}")))
+    });
+    let mut all = volume(&trial, requests).await?;
+    all.extend([to_both, to_all]);
     for party in [&streaming, &polling] {
         party.register("temporary").await.prepared()?;
     }
-    let (mut feed, both) = (streaming.subscribe(&session), [&to_both, &to_all]);
-    all_of(&mut feed, [&keeping], &stream_of(&streaming), both).await?;
+    let mut feed = streaming.subscribe(&session);
+    all_of(&mut feed, [&keeping], &stream_of(&streaming), &all).await?;
     let polled = polling.polls(&session).await?;
-    let verdict = listing::exactly(&polling, &polled, both);
-    let told = "it registered after two messages to it were routed";
+    let verdict = listing::exactly(&polling, &polled, &all);
+    let told = "it registered after the messages to it were routed";
     keeping.judged(verdict.map_err(|stop| stop.told(told)))
 }
 

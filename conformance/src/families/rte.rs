@@ -33,14 +33,16 @@ pub(super) const FAMILY: Family = Family {
             "RTE-1",
             "`to_parties` of one: that party receives the message, and nobody else does.",
             "Routes to parties whose names differ by prefix, letter case, white space or Unicode form, \
-             read by stream and by poll; then up to 5,200 messages with many calls at once.",
+             or after hundreds of letters, read by stream and by poll; then up to 5,200 messages with many \
+             calls at once.",
             check!(the_one_named_gets_it),
         ),
         must(
             "RTE-2",
             "`to_parties` of several: each of them receives it once, and nobody else does.",
             "Routes to changing parts of a session, 900 messages with many calls at once, and to up to \
-             130 parties; a second copy counts where it came too early to be a redelivery.",
+             130 parties, by stream and by poll; a second copy counts, of each message, where it came too \
+             early to be a redelivery.",
             check!(all_named_get_it_once),
         ),
         must(
@@ -56,9 +58,9 @@ pub(super) const FAMILY: Family = Family {
             "RTE-4",
             "What arrives is what was sent: `session_id`, `from_party`, `round_number`, \
              `message_type`, and `payload` byte for byte, from 0 bytes to `max_payload`.",
-            "Compares every field by stream and by poll: payloads of 0 bytes to `max_payload` (12 MiB at \
-             most) around common limits, binary and text; rounds up to the largest; types with white \
-             space and Unicode.",
+            "Compares every field by stream and by poll, live, replayed and handed out again: payloads of \
+             0 bytes to `max_payload` (12 MiB at most) around common limits, binary and text; rounds up to \
+             the largest; types with white space and Unicode; large ones at once with equal labels.",
             check!(what_arrives_is_what_was_sent),
         ),
         must(
@@ -104,7 +106,8 @@ pub(super) const FAMILY: Family = Family {
             "Messages of one session never reach a subscription or a poll of another, for a party \
              that is in both.",
             "Routes at the same time in sessions whose names differ by prefix, letter case, white space \
-             or Unicode form, with the same members, read by stream and by poll.",
+             or Unicode form, or after hundreds of letters, with the same members, read by stream and by \
+             poll; and in pairs of session and party that are equal when glued together.",
             check!(sessions_do_not_mix),
         ),
         should(

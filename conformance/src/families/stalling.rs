@@ -21,6 +21,20 @@ pub(super) fn stalled(
     opened(trial, party, session, party.on_a_narrow_connection(WINDOW).channel())
 }
 
+/// The same, once its response headers have come; none if they do not. Something must be
+/// outstanding for it: they come with that at the latest.
+pub(super) async fn stalled_and_open(
+    trial: &Trial,
+    party: &Party,
+    session: &Session,
+) -> Option<(Feed<MpcMessage>, oneshot::Sender<()>)> {
+    let (opened, is_open) = oneshot::channel();
+    let channel = party.on_a_narrow_connection(WINDOW).channel();
+    let (feed, reads) = opened_telling(trial, party, session, channel, opened);
+    let is_open = tokio::time::timeout(trial.pace().patience(), is_open).await;
+    is_open.is_ok().then_some((feed, reads))
+}
+
 /// The same, on a connection that it shares.
 pub(super) fn stalled_on(
     trial: &Trial,
@@ -42,6 +56,16 @@ fn opened(
     session: &Session,
     channel: Channel,
 ) -> (Feed<MpcMessage>, oneshot::Sender<()>) {
+    opened_telling(trial, party, session, channel, oneshot::channel().0)
+}
+
+fn opened_telling(
+    trial: &Trial,
+    party: &Party,
+    session: &Session,
+    channel: Channel,
+    opened: oneshot::Sender<()>,
+) -> (Feed<MpcMessage>, oneshot::Sender<()>) {
     let (reads, may_read) = oneshot::channel::<()>();
     let limit = trial.timers().receive_limit();
     let mut client = MessageRouterClient::new(channel).max_decoding_message_size(limit);
@@ -49,6 +73,8 @@ fn opened(
         SubscribeMessagesRequest { session_id: session.id.clone(), party_id: party.id.clone() };
     let opening = async move {
         let response = client.subscribe_messages(request).await;
+        // Nobody else may want to know.
+        let _ = opened.send(());
         let _ = may_read.await;
         response
     };

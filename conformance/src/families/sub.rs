@@ -26,7 +26,7 @@ pub(super) const FAMILY: Family = Family {
              what is routed from then on.",
             "Subscribes with deliveries in every state, in three sessions at once, with over 5 MiB \
              outstanding, and with up to 1,500 messages live and as many outstanding, none of them \
-             acknowledged.",
+             acknowledged; registers and announces again beside an open stream.",
             check!(outstanding_first_and_then_live),
         ),
         must(
@@ -60,9 +60,9 @@ pub(super) const FAMILY: Family = Family {
              item; of two opened at the same time either may be the newer.) A `wildcard` stream and \
              a session's stream of one party are two subscriptions; both get everything, in no \
              order between them.",
-            "Opens a second stream beside a first one, which goes on, is cancelled or loses its \
-             connection, with hundreds of messages; then one stream after the other. (Wildcard streams \
-             are not part of it.)",
+            "Opens a second stream beside a first one, which goes on, is cancelled, loses its connection \
+             or is not read, with up to 160 messages; then one stream after the other, and three at once. \
+             (Wildcard streams are not part of it.)",
             check!(the_second_gets_everything),
         ),
         must(
@@ -91,7 +91,7 @@ pub(super) const FAMILY: Family = Family {
             "SUB-9",
             "An empty `session_id` subscribes to all of the party's sessions, those that begin \
              later included; likewise for GetPendingMessages.",
-            "Subscribes to and polls sessions with deliveries in every state, 40 sessions at once, over \
+            "Subscribes to and polls sessions with deliveries in every state, 130 sessions at once, over \
              5 MiB in three, ones announced or joined later, and beside streams of single sessions; \
              orders, acknowledges, cancels and comes back.",
             check!(all_sessions_at_once),

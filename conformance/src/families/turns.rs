@@ -90,9 +90,23 @@ pub(super) async fn one_by_one(
     most: usize,
     outgoing: impl Fn(usize) -> RouteMessageRequest,
 ) -> Result<Vec<Sent>, Stop> {
+    one_by_one_over(trial, &[party], most, outgoing).await
+}
+
+/// The same over several connections of one party, by turns.
+///
+/// # Errors
+/// Without the messages the requirement cannot be checked.
+pub(super) async fn one_by_one_over(
+    trial: &Trial,
+    connections: &[&Party],
+    most: usize,
+    outgoing: impl Fn(usize) -> RouteMessageRequest,
+) -> Result<Vec<Sent>, Stop> {
     let budget = Budget::rounds(trial, LEAST.min(most), most);
     let mut sent = Vec::new();
     while budget.allows(sent.len()) {
+        let party = connections[sent.len() % connections.len()];
         sent.push(party.has_sent_this(outgoing(sent.len())).await?);
     }
     Ok(sent)

@@ -17,6 +17,9 @@ use super::{Fault, Variant};
 
 const MIB: usize = 1024 * 1024;
 
+/// What a fault puts into a blob store. Bytes.
+const BLOB: usize = 64 * 1024;
+
 /// The most of a message that is no payload, as clients allow for it.
 const ENVELOPE_BYTES: usize = 64 * 1024;
 
@@ -34,6 +37,7 @@ impl State {
         let message_id = content.message_id.clone();
         self.note_accepted(&message_id, request);
         let kept = self.keeps(request, arrival);
+        self.overwrite_payloads(&content);
         let session = self.session_mut(&request.session_id);
         session.accepted += 1;
         session.reached.extend(parties.iter().cloned());
@@ -43,6 +47,7 @@ impl State {
         self.messages.push(Message {
             content,
             accepted: Instant::now(),
+            connection: arrival.connection,
             deliveries: parties.iter().cloned().map(Delivery::to).collect(),
         });
         if kept {
@@ -62,6 +67,22 @@ impl State {
             }
         }
         message_id
+    }
+
+    /// RTE-4: each message has a payload of its own. Only a fault puts them under the same labels.
+    fn overwrite_payloads(&mut self, new: &MpcMessage) {
+        if !self.has(Fault::PayloadKeyedByRound) || new.payload.len() < BLOB {
+            return;
+        }
+        let labels = |it: &MpcMessage| {
+            (it.session_id.clone(), it.from_party.clone(), it.round_number, it.message_type.clone())
+        };
+        for message in &mut self.messages {
+            let old = &mut message.content;
+            if old.payload.len() >= BLOB && labels(old) == labels(new) {
+                old.payload = new.payload.clone();
+            }
+        }
     }
 
     /// DUR-2: a message and all of its recipients are written at once.
@@ -119,10 +140,13 @@ impl State {
         let session = self.messages[number].content.session_id.clone();
         let ring = self.has(Fault::OfflineMailboxOf100)
             && self.party(party).is_some_and(|party| !self.is_online(party));
+        let ring =
+            ring || (self.has(Fault::UnregisteredMailboxOf100) && self.party(party).is_none());
         let accepted_is_delivered = self.has(Fault::AcceptedIsDelivered);
-        let mailbox = self.session_mut(&session).mailboxes.entry(party.to_owned()).or_default();
+        let (of, to) = self.mailbox_key(&session, party);
+        let mailbox = self.session_mut(&of).mailboxes.entry(to.into_owned()).or_default();
         mailbox.insert(number);
-        // HB-11: nothing is lost by being offline.
+        // HB-11, REG-8: nothing is lost by being offline, nor by not having registered.
         if ring && mailbox.len() > 100 {
             mailbox.pop_first();
         }

@@ -37,15 +37,17 @@ impl State {
     /// Whether the delivery waits for its party, handed out or not.
     pub(super) fn is_outstanding(&self, number: Number, party: &str) -> bool {
         let session = &self.messages[number].content.session_id;
-        self.session(session)
-            .and_then(|session| session.mailboxes.get(party))
+        let (session, party) = self.mailbox_key(session, party);
+        self.session(&session)
+            .and_then(|session| session.mailboxes.get(&*party))
             .is_some_and(|mailbox| mailbox.contains(&number))
     }
 
     /// Takes the delivery out of its party's mailbox.
     pub(super) fn take_out(&mut self, number: Number, party: &str) {
         let session = self.messages[number].content.session_id.clone();
-        if let Some(mailbox) = self.session_mut(&session).mailboxes.get_mut(party) {
+        let (of, to) = self.mailbox_key(&session, party);
+        if let Some(mailbox) = self.session_mut(&of).mailboxes.get_mut(&*to) {
             mailbox.remove(&number);
         }
     }
@@ -55,7 +57,13 @@ impl State {
         let now = self.now_ms();
         let twist = self.twist.clone();
         let message = &mut self.messages[number];
-        let content = message.content.clone();
+        let mut content = message.content.clone();
+        // RTE-4: what is handed out again is what was sent as well.
+        if twist.has(Fault::PayloadFreedOnceHandedOut)
+            && message.deliveries.iter().all(|delivery| delivery.phase != Phase::Pending)
+        {
+            content.payload.clear();
+        }
         let Some(delivery) = message.delivery_mut(party) else { return content };
 
         match way {

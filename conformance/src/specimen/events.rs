@@ -285,6 +285,12 @@ impl State {
 
     /// EVT-11: a stream that has ended is forgotten.
     pub(super) fn stop_listening(&mut self, id: u64) {
+        if self.has(Fault::ListenerEndMeansOffline)
+            && let Some(ended) = self.listeners.iter().find(|listener| listener.id == id)
+        {
+            let party = ended.party.clone();
+            self.hangs_up(&party);
+        }
         let keeps = self.has(Fault::EndedListenersCounted)
             || self.has(Fault::EndedListenerFailsPublish)
             || self.has(Fault::PublishWaitsForEnded);

@@ -6,6 +6,7 @@ use tonic::{Extensions, Status};
 use super::refusal::Refusal;
 use super::state::{Message, Party, State};
 use super::{Fault, Specimen};
+use crate::connect::Opened;
 use crate::identity::{COORDINATOR, Grade, Shown};
 
 /// Who makes a call.
@@ -53,7 +54,7 @@ impl Specimen {
         if !self.secure {
             return Ok(Caller::Anybody);
         }
-        let caller = self.caller(extensions.get::<Shown>(), call)?;
+        let caller = self.caller(extensions.get::<Opened>().map(|it| &it.shown), call)?;
         if let Caller::Known(name) = &caller {
             self.may(name, call).map_err(|refusal| refusal.status(&self.twist))?;
         }

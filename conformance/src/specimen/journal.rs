@@ -228,7 +228,8 @@ impl State {
             false => self.clock.now(),
         };
         self.numbers.insert(content.message_id.clone(), number);
-        self.messages.push(Message { content, accepted, deliveries: Vec::new() });
+        let deliveries = Vec::new();
+        self.messages.push(Message { content, accepted, connection: 0, deliveries });
         self.recall_recipients(number, recipients);
     }
 

@@ -67,7 +67,13 @@ impl State {
             if !meant {
                 continue;
             }
+            // HB-8: whatever the time in it, and the time in the one before.
+            if twist.has(Fault::StaleHeartbeatIgnored) && timestamp <= party.latest_beat {
+                continue;
+            }
+            party.latest_beat = timestamp;
             party.alive_at = Instant::now();
+            party.hung_up = false;
             party.thought_online = true;
             party.last_seen_at = now;
             party.heartbeats += 1;
@@ -145,7 +151,7 @@ impl State {
         {
             return true;
         }
-        if self.has(Fault::OfflineUntilFirstHeartbeat) && party.heartbeats == 0 {
+        if (self.has(Fault::OfflineUntilFirstHeartbeat) && party.heartbeats == 0) || party.hung_up {
             return false;
         }
         let mut timeout = self.settings.heartbeat_timeout;
@@ -163,15 +169,25 @@ impl State {
         if party.clock_ahead_ms < 0 { silent + ahead <= timeout } else { silent <= timeout + ahead }
     }
 
+    /// HB-5: a stream's end changes nothing. Only faults take it for the party's.
+    pub(super) fn hangs_up(&mut self, name: &str) {
+        let key = self.party_key(name);
+        if let Some(party) = self.parties.get_mut(&key) {
+            party.hung_up = true;
+        }
+    }
+
     /// HB-11: going offline loses nothing. Only a fault acts on it.
     pub(super) fn notice_who_went_offline(&mut self) {
-        if !self.has(Fault::OfflineDropsMailbox) {
+        let temporary_only = self.has(Fault::OfflineEndsTemporary);
+        if !self.has(Fault::OfflineDropsMailbox) && !temporary_only {
             return;
         }
         let gone: Vec<String> = self
             .parties
             .iter()
             .filter(|(_, party)| party.thought_online && !self.is_online(party))
+            .filter(|(_, party)| !temporary_only || party.role == "temporary")
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {

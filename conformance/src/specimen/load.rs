@@ -44,6 +44,9 @@ const WAITS_FOR_ROOM: Duration = Duration::from_millis(5_500);
 /// What waits in a queue whose reader has stalled: more than a reader that reads on ever has.
 pub(super) const STALLED: usize = 64;
 
+/// The same, where a fault asks about the streams of one party.
+const HANGS: usize = 8;
+
 /// How long it takes until a fault marks a reader as slow.
 const MARKED_AS_SLOW: Duration = Duration::from_secs(6);
 
@@ -219,6 +222,16 @@ impl State {
             stream.queue.len() >= STALLED && stream.party != party && stream.session == session_id
         };
         self.subscriptions.iter().any(is_stalled)
+    }
+
+    /// SUB-5: whether an earlier stream of the same party and session is not read.
+    pub(super) fn is_behind_a_stalled_one(&self, at: usize) -> bool {
+        let stream = &self.subscriptions[at];
+        self.subscriptions[..at].iter().any(|earlier| {
+            earlier.queue.len() >= HANGS
+                && earlier.party == stream.party
+                && earlier.session == stream.session
+        })
     }
 
     /// FLW-1: a full queue holds up nobody. Until when a fault lets it, from when it is first full.

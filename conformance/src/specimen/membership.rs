@@ -5,7 +5,7 @@ use tokio::time::{Duration, Instant};
 use tonic::Code;
 
 use super::refusal::Refusal;
-use super::state::{Session, State};
+use super::state::{Session, State, Subscription};
 use super::{Fault, Variant};
 
 /// The types of event that announce a session.
@@ -83,6 +83,14 @@ impl State {
     /// SES-6: the members are the newest selection that there is.
     fn select(&mut self, event: &SessionEvent, first: bool) {
         let twist = self.twist.clone();
+        // PND-1, SUB-1: announced again it is the same session.
+        if twist.has(Fault::AnnouncingAgainEmptiesSession) && !first {
+            self.session_mut(&event.session_id).mailboxes.clear();
+        }
+        if twist.has(Fault::AnnouncingAgainSilencesStreams) && !first {
+            let of_it = |it: &&mut Subscription| it.session == event.session_id;
+            self.subscriptions.iter_mut().filter(of_it).for_each(|it| it.superseded = true);
+        }
         let none = event.selected_parties.is_empty();
         if (none && !twist.has(Fault::EmptySelectionClearsMembers))
             || (!first && twist.has(Fault::MembersNeverChange))

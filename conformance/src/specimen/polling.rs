@@ -46,8 +46,13 @@ impl State {
 
         let candidates = self.candidates(request);
         let chosen = self.choose(&candidates, party, request.after_timestamp);
-        let messages: Vec<MpcMessage> =
+        let mut messages: Vec<MpcMessage> =
             chosen.into_iter().map(|number| self.hand_out(number, party, Way::Poll)).collect();
+        if self.has(Fault::PollShowsFirstSender)
+            && let Some(first) = messages.first().map(|first| first.from_party.clone())
+        {
+            messages.iter_mut().for_each(|message| message.from_party.clone_from(&first));
+        }
         Ok(GetPendingMessagesResponse { messages })
     }
 
@@ -90,6 +95,11 @@ impl State {
             if self.has(Fault::WildcardPollBySession) {
                 numbers.sort_by_key(|number| &content(number).session_id);
             }
+            if self.has(Fault::WildcardPollShufflesTies) {
+                let age =
+                    |number: &Number| (content(number).created_at, &content(number).message_id);
+                numbers.sort_by_key(age);
+            }
             if self.has(Fault::WildcardPollFindsNothing) {
                 numbers.clear();
             }
@@ -113,6 +123,12 @@ impl State {
         }
         if self.has(Fault::AfterTimestampWithSlack) {
             return created_at >= after_timestamp.saturating_sub(1000);
+        }
+        if self.has(Fault::AfterTimestampInNanoseconds) {
+            return created_at.wrapping_mul(1_000_000) >= after_timestamp.wrapping_mul(1_000_000);
+        }
+        if self.has(Fault::AfterTimestampUnsigned) {
+            return created_at.cast_unsigned() >= after_timestamp.cast_unsigned();
         }
         // Only within one session no two messages share a `created_at`.
         let strictly = self.is(Variant::PollsStrictlyAfter) && !request.session_id.is_empty();

@@ -3,10 +3,13 @@
 use tokio::time::{Duration, Instant};
 
 use super::delivery::LAG;
-use super::state::{Number, State, Waiting};
+use super::state::{Message, Number, State, Waiting};
 use super::{Fault, Variant};
 
 const MIB: usize = 1024 * 1024;
+
+/// To so many streams of a session a fault sends what is routed.
+const FANS_OUT: usize = 64;
 
 /// How long messages may be collected before they are handed out in any order.
 const ONE_INSTANT: Duration = Duration::from_millis(2);
@@ -28,6 +31,13 @@ impl State {
                 stream.party == party && meant && !stream.superseded
             })
             .collect();
+        if self.has(Fault::ThirdStreamHasNoSlot) {
+            streams.truncate(2);
+        }
+        if self.has(Fault::FanOutToFirst64Streams) {
+            let of_session = |at: usize| self.subscriptions[at].session == session;
+            streams.retain(|at| (0..*at).filter(|other| of_session(*other)).count() < FANS_OUT);
+        }
         if self.has(Fault::SecondSubscriptionStarved) {
             streams.truncate(1);
         }
@@ -53,6 +63,9 @@ impl State {
             self.has(Fault::RecipientsSortByName) || self.is(Variant::RecipientsOrderForThemselves);
         let place = if sorts_itself { self.place_in_instant(at, &waiting) } else { None };
         let twist = self.twist.clone();
+        // RTE-2: once.
+        let accepted = self.session(&content.session_id).map_or(0, |session| session.accepted);
+        let doubles = twist.has(Fault::DoublesOnceIn100) && accepted.is_multiple_of(100);
 
         let stream = &mut self.subscriptions[at];
         let replaying = stream.queue.iter().any(|waiting| waiting.replayed);
@@ -68,6 +81,9 @@ impl State {
             stream.queue.insert(place, waiting);
         } else {
             stream.queue.push_back(waiting);
+            if doubles {
+                stream.queue.push_back(waiting);
+            }
         }
         stream.wake();
     }
@@ -95,12 +111,16 @@ impl State {
         {
             return now.max(self.held_up_until());
         }
-        if self.has(Fault::LanePerSender) {
-            let messages = &self.messages;
+        // ORD-1, ORD-4: there is one lane.
+        if self.has(Fault::LanePerSender) || self.has(Fault::LanePerConnection) {
+            let same_lane = |other: &Message| match self.has(Fault::LanePerSender) {
+                true => other.content.from_party == content.from_party,
+                false => other.connection == self.messages[number].connection,
+            };
             let lane = self.subscriptions[at]
                 .queue
                 .iter()
-                .filter(|waiting| messages[waiting.number].content.from_party == content.from_party)
+                .filter(|waiting| same_lane(&self.messages[waiting.number]))
                 .map(|waiting| waiting.due)
                 .max();
             let due = if self.heads() { now + 2 * LAG } else { now };

@@ -1,12 +1,17 @@
 //! Registration: REG.
 
+use std::collections::BTreeSet;
+
 use mpc_router_proto::v1::{NotificationChannel, RegisterPartyRequest, RegisterPartyResponse};
 use tokio::time::Instant;
 
 use super::journal::Fact;
 use super::refusal::Refusal;
-use super::state::{Party, Phase, State};
+use super::state::{Number, Party, Phase, Session, State};
 use super::{Fault, Variant};
+
+/// What is outstanding for a party, by session.
+pub(super) type Mailboxes = Vec<(String, BTreeSet<Number>)>;
 
 /// What a party can be. Letter case matters.
 pub(super) const ROLES: [&str; 3] = ["persistent", "delegate", "temporary"];
@@ -37,6 +42,9 @@ impl State {
         }
         // REG-1, REG-3
         let Some(role) = self.role(&request.party_role) else {
+            if self.has(Fault::RefusedRoleEmptiesMailbox) {
+                self.empty_mailboxes(&name);
+            }
             if self.has(Fault::RefusedRoleStillRegisters) && self.party(&name).is_none() {
                 self.enter(name, request.party_role, request.notification);
             }
@@ -57,6 +65,9 @@ impl State {
             }
             // REG-6
             Some(known) if known != role && !self.has(Fault::RoleChangedByRegisteringAgain) => {
+                if self.has(Fault::RefusedRoleWritesChannel) {
+                    self.write_channel(&name, request.notification);
+                }
                 return Err(Refusal::precondition("the party is registered under another role"));
             }
             Some(_) => self.enter_again(&name, role, request.notification),
@@ -112,6 +123,8 @@ impl State {
             last_seen_at: now,
             clock_ahead_ms: 0,
             heartbeats: 0,
+            latest_beat: i64::MIN,
+            hung_up: false,
             thought_online: true,
             miscounted: 0,
             banned: false,
@@ -128,8 +141,16 @@ impl State {
         notification: Option<NotificationChannel>,
     ) -> i64 {
         let now = self.now_ms();
-        if self.has(Fault::SecondRegistrationEmptiesMailbox) {
+        let offline = self.party(name).is_some_and(|party| !self.is_online(party));
+        let anew = self.has(Fault::SecondRegistrationEmptiesMailbox)
+            || (self.has(Fault::TemporaryStartsAnew) && role == "temporary")
+            || (self.has(Fault::OfflineRegistrationStartsAnew) && offline);
+        if anew {
             self.empty_mailboxes(name);
+        }
+        if self.has(Fault::RegisteringSilencesStream) {
+            let its = self.subscriptions.iter_mut().filter(|stream| stream.party == name);
+            its.for_each(|stream| stream.superseded = true);
         }
         if self.has(Fault::SecondRegistrationResetsStatus) {
             self.forget_deliveries(name);
@@ -150,12 +171,39 @@ impl State {
         if twist.has(Fault::RegisteredAtMoves) {
             party.registered_at = now;
         }
+        if twist.has(Fault::RegisteringAgainLeavesOffline) {
+            return party.registered_at;
+        }
         party.alive_at = Instant::now();
+        party.hung_up = false;
         party.thought_online = true;
         party.clock_ahead_ms = 0;
         party.last_seen_at =
             if twist.has(Fault::LastSeenReset) { party.registered_at } else { now };
         party.registered_at
+    }
+
+    /// REG-6: a rejected registration changes nothing. Only a fault writes what came with it.
+    fn write_channel(&mut self, name: &str, notification: Option<NotificationChannel>) {
+        let key = self.party_key(name);
+        if let Some(party) = self.parties.get_mut(&key) {
+            party.notification = notification;
+        }
+    }
+
+    /// Takes what is outstanding for the party, in each of its sessions.
+    pub(super) fn take_mailboxes(&mut self, name: &str) -> Mailboxes {
+        let of = |(id, session): (&String, &mut Session)| {
+            session.mailboxes.remove(name).map(|mailbox| (id.clone(), mailbox))
+        };
+        self.sessions.iter_mut().filter_map(of).collect()
+    }
+
+    /// Puts back what was taken.
+    pub(super) fn put_mailboxes_back(&mut self, name: &str, taken: Mailboxes) {
+        for (id, mailbox) in taken {
+            self.session_mut(&id).mailboxes.insert(name.to_owned(), mailbox);
+        }
     }
 
     pub(super) fn empty_mailboxes(&mut self, name: &str) {

@@ -23,8 +23,10 @@ use super::delivery::Next;
 use super::identity::{Act, Call};
 use super::load::HELD_UP;
 use super::refusal::answer;
+use super::routing::Arrival;
 use super::state::State;
 use super::{Fault, Specimen, Variant};
+use crate::connect::Opened;
 
 /// How long the right specimen's one moment takes where a fault cuts it in two.
 const RACE: Duration = Duration::from_millis(3);
@@ -46,11 +48,12 @@ impl MessageRouter for Specimen {
         let act = if again { Act::RouteAgain } else { Act::Route };
         self.admit(request.extensions(), Call::Of(from, act))
             .inspect_err(|_| self.note_impostor(request.get_ref()))?;
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
         let key = metadata.get("idempotency-key").and_then(|key| key.to_str().ok());
         let _under_way = self.begins(&request).await;
         self.waits_for_room(&request).await;
-        let arrival = self.lock().arrival(&request, key);
+        let connection = extensions.get::<Opened>().map_or(0, |it| it.number);
+        let arrival = Arrival { connection, ..self.lock().arrival(&request, key) };
         if self.twist.has(Fault::CreatedAtBeforeTheQueue) {
             sleep(Duration::from_millis(request.payload.len() as u64 % 7)).await;
         }
@@ -172,7 +175,18 @@ impl MessageRouter for Specimen {
     ) -> Result<Response<RegisterPartyResponse>, Status> {
         let party = &request.get_ref().party_id;
         self.admit(request.extensions(), Call::Of(party, Act::Register))?;
-        let result = self.lock().register(request.into_inner());
+        let request = request.into_inner();
+        let result = if self.twist.has(Fault::RegisteringRacesWithRouting) {
+            let party = request.party_id.clone();
+            let taken = self.lock().take_mailboxes(&party);
+            sleep(RACE).await;
+            let mut state = self.lock();
+            let result = state.register(request);
+            state.put_mailboxes_back(&party, taken);
+            result
+        } else {
+            self.lock().register(request)
+        };
         self.take_time().await;
         answer(result, &self.twist).map(Response::new)
     }

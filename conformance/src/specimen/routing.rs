@@ -22,6 +22,8 @@ pub(super) struct Arrival {
     pub(super) accepted: usize,
     pub(super) key: KeyMet,
     pub(super) to_be_told: BTreeSet<String>,
+    /// The number of the connection by which it came, 0 where that is not known.
+    pub(super) connection: u64,
 }
 
 /// To whom a message goes, and why it may not.
@@ -39,6 +41,7 @@ impl State {
             accepted: self.session(&request.session_id).map_or(0, |session| session.accepted),
             key: key.map_or(KeyMet::New, |key| self.meets_key(&key)),
             to_be_told: self.to_be_told(request),
+            connection: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the specimen remembers: parties, sessions, messages, and who is listening.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
@@ -86,6 +87,10 @@ pub(super) struct Party {
     pub(super) clock_ahead_ms: i64,
     /// What only faults ask for, from here on: how often it has beaten.
     pub(super) heartbeats: usize,
+    /// The latest time that it has beaten with.
+    pub(super) latest_beat: i64,
+    /// A stream of its has ended since it was last heard of.
+    pub(super) hung_up: bool,
     /// It was online when somebody last looked.
     pub(super) thought_online: bool,
     /// What its count of outstanding deliveries is off by.
@@ -143,6 +148,8 @@ pub(super) struct Message {
     /// As its recipients get it.
     pub(super) content: MpcMessage,
     pub(super) accepted: Instant,
+    /// By which connection it came: only a fault asks.
+    pub(super) connection: u64,
     /// One a recipient.
     pub(super) deliveries: Vec<Delivery>,
 }
@@ -203,6 +210,10 @@ pub(super) struct Subscription {
     /// What only twists ask for, from here on: when it last handed something out, or was opened.
     pub(super) active_at: Instant,
     pub(super) handed_out: usize,
+    /// How many streams of its session there were when it was opened.
+    pub(super) place: usize,
+    /// What it hands out now was there before it was.
+    pub(super) replays: bool,
     /// What it handed out last.
     pub(super) last: Option<Number>,
     /// What comes next once more, whatever its state.
@@ -328,7 +339,10 @@ impl State {
 
     /// The key under which a party is kept.
     pub(super) fn party_key(&self, name: &str) -> String {
-        if self.has(Fault::NamesFoldedToLowerCase) { name.to_lowercase() } else { name.to_owned() }
+        if self.has(Fault::NamesFoldedToLowerCase) {
+            return name.to_lowercase();
+        }
+        if self.has(Fault::NamesCutAt64) { cut(name).to_owned() } else { name.to_owned() }
     }
 
     /// The registered party of this name.
@@ -338,7 +352,25 @@ impl State {
 
     /// The key under which a session is kept.
     pub(super) fn session_key<'a>(&self, session_id: &'a str) -> &'a str {
+        if self.has(Fault::SessionNamesCutAt64) {
+            return cut(session_id);
+        }
         if self.has(Fault::SessionNamesTrimmed) { session_id.trim_end() } else { session_id }
+    }
+
+    /// The session and the party under which a party's outstanding deliveries are kept: RTE-10.
+    pub(super) fn mailbox_key<'a>(
+        &self,
+        session_id: &'a str,
+        party: &'a str,
+    ) -> (Cow<'a, str>, Cow<'a, str>) {
+        if self.has(Fault::MailboxKeyGlued)
+            && let Some((session_id, party)) = format!("{session_id}:{party}").split_once(':')
+        {
+            return (session_id.to_owned().into(), party.to_owned().into());
+        }
+        let party = if self.has(Fault::RecipientsCutAt64) { cut(party) } else { party };
+        (session_id.into(), party.into())
     }
 
     /// The session of this name, if anything has happened in it.
@@ -363,6 +395,11 @@ impl State {
         self.streams_opened += 1;
         self.streams_opened
     }
+}
+
+/// What a column of 64 characters keeps of a name.
+fn cut(name: &str) -> &str {
+    name.char_indices().nth(64).map_or(name, |(at, _)| &name[..at])
 }
 
 impl Message {

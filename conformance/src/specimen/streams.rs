@@ -90,6 +90,7 @@ impl State {
 
     /// ORD-8: first deliveries go before redeliveries.
     fn next_number(&mut self, at: usize) -> Option<Number> {
+        self.subscriptions[at].replays = false;
         self.first_delivery(at).or_else(|| self.redelivery(at))
     }
 
@@ -114,6 +115,7 @@ impl State {
             if self.is_outstanding(waiting.number, &party)
                 || (waiting.replayed && self.comes_in_spite_of_its_ack(waiting.number, &party))
             {
+                self.subscriptions[at].replays = waiting.replayed;
                 return Some(waiting.number);
             }
         }
@@ -150,6 +152,7 @@ impl State {
         (self.has(Fault::StreamDriesUpAfter500) && stream.handed_out >= 500)
             || (self.has(Fault::StalledReaderHoldsUpSession)
                 && self.has_stalled_reader(&stream.session, &stream.party))
+            || (self.has(Fault::StalledFirstHoldsUpSecond) && self.is_behind_a_stalled_one(at))
             || (self.has(Fault::WindowOf100)
                 && stream.unacknowledged.iter().filter(|(_, n)| unacknowledged(*n)).count() >= 100)
             || (self.has(Fault::RedeliveryHoldsBack)
@@ -171,6 +174,10 @@ impl State {
         let from_index = self.has(Fault::RedeliversWithoutPayload)
             || (self.has(Fault::LargeRedeliveredFromIndex) && content.payload.len() >= MIB);
         if again && from_index {
+            content.payload.clear();
+        }
+        // RTE-4
+        if self.subscriptions[at].replays && self.has(Fault::ReplayWithoutPayload) {
             content.payload.clear();
         }
         let mut patience = self.settings.ack_timeout;
@@ -239,7 +246,9 @@ impl State {
         let later = stream.queue.iter().map(|waiting| waiting.due).filter(|due| *due > now);
         let again = stream.unacknowledged.front().map(|(due, _)| *due).filter(|_| redelivers);
         let idle = idle_matters.then_some(idle_at);
-        let held_up = self.has(Fault::StalledReaderHoldsUpSession) && !stream.queue.is_empty();
+        let held_up = (self.has(Fault::StalledReaderHoldsUpSession)
+            || self.has(Fault::StalledFirstHoldsUpSecond))
+            && !stream.queue.is_empty();
         let held_up = held_up.then_some(now + HELD_UP);
         Next::Wait { until: later.chain(again).chain(idle).chain(held_up).min() }
     }

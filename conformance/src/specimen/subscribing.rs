@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use mpc_router_proto::v1::SubscribeMessagesRequest;
+use prost::Message as _;
 use tokio::time::{Duration, Instant};
 
 use super::membership::Reading;
@@ -12,6 +13,11 @@ use super::{Fault, Variant};
 
 /// How long a replay takes that is loaded in the background.
 const BACKGROUND: Duration = Duration::from_millis(20);
+
+const MIB: usize = 1024 * 1024;
+
+/// How much of a replay is loaded at a time. Messages.
+const PAGE: usize = 500;
 
 /// The number of a stream that never was: it ends at once, with OK.
 const NO_STREAM: u64 = 0;
@@ -72,6 +78,8 @@ impl State {
             .map(|number| Waiting { number, queued: now, due, replayed: true, instant: 0 })
             .collect();
         let (sessions, unacknowledged) = (self.sessions_of(party), self.timers_of_before(request));
+        let of = &request.session_id;
+        let place = self.subscriptions.iter().filter(|it| it.session == *of).count();
         let id = self.next_stream();
         self.subscriptions.push(Subscription {
             id,
@@ -84,6 +92,8 @@ impl State {
             waker: None,
             active_at: now,
             handed_out: 0,
+            place,
+            replays: false,
             last: None,
             again: None,
             redelivered: false,
@@ -179,6 +189,16 @@ impl State {
         if self.has(Fault::ReplaysNewestFirst) {
             numbers.reverse();
         }
+        if self.has(Fault::LargeReplayedLast) {
+            numbers.sort_by_key(|number| content(number).payload.len() > MIB);
+        }
+        if self.has(Fault::ReplayPagesSwapped) {
+            numbers = numbers.chunks(PAGE).rev().flatten().copied().collect();
+        }
+        // SUB-1
+        if self.has(Fault::ReplaySkipsOver1MiB) {
+            numbers.retain(|number| content(number).encoded_len() <= MIB);
+        }
         if self.has(Fault::ReplayOf50) {
             numbers.truncate(50);
         }
@@ -200,6 +220,7 @@ impl State {
     /// A stream has ended, by cancel or by a lost connection. SUB-3: it loses nothing.
     pub(super) fn unsubscribe(&mut self, id: u64) {
         let Some(at) = self.subscriptions.iter().position(|stream| stream.id == id) else { return };
+        self.silence_by_index(at);
         let ended = self.subscriptions.remove(at);
         if self.has(Fault::TimerOutlivesStream) || self.has(Fault::RetriesCountByPresence) {
             self.orphans.push((ended.party.clone(), ended.unacknowledged.clone()));
@@ -219,6 +240,10 @@ impl State {
                 }
             }
         }
+        // HB-5: only time makes a party offline.
+        if self.has(Fault::StreamEndMeansOffline) {
+            self.hangs_up(&ended.party);
+        }
         // SUB-5: the others go on.
         if self.has(Fault::FirstEndSilencesSecond) {
             for stream in &mut self.subscriptions {
@@ -234,6 +259,19 @@ impl State {
                 }
                 stream.wake();
             }
+        }
+    }
+
+    /// SUB-5: with one stream no other one ends. A fault knows them by their places in a list.
+    fn silence_by_index(&mut self, ends: usize) {
+        if !self.has(Fault::EndRemovesByIndex) {
+            return;
+        }
+        let Subscription { session, place, .. } = &self.subscriptions[ends];
+        let in_list = |at: &usize| self.subscriptions[*at].session == *session;
+        let at = (0..self.subscriptions.len()).filter(in_list).nth(*place);
+        if let Some(at) = at.filter(|at| *at != ends) {
+            self.subscriptions[at].superseded = true;
         }
     }
 

@@ -6,7 +6,7 @@ use super::state::{Number, State, Subscription};
 use super::{Fault, Variant};
 
 /// So many sessions one fault looks into.
-const FEW: usize = 16;
+const FEW: usize = 100;
 
 impl State {
     /// Whether an empty `session_id` means all of the party's sessions.
@@ -26,7 +26,8 @@ impl State {
     /// What is outstanding for `party` in a session or, if that is empty, in all.
     pub(super) fn outstanding(&self, session_id: &str, party: &str) -> Vec<Number> {
         if !session_id.is_empty() {
-            let mailbox = self.session(session_id).and_then(|it| it.mailboxes.get(party));
+            let (session_id, party) = self.mailbox_key(session_id, party);
+            let mailbox = self.session(&session_id).and_then(|it| it.mailboxes.get(&*party));
             return mailbox.into_iter().flatten().copied().collect();
         }
         let most = if self.has(Fault::WildcardOfFewSessions) { FEW } else { usize::MAX };

@@ -4,6 +4,7 @@ use mpc_router_proto::v1::{NotificationChannel, RegisterPartyRequest};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::prelude::*;
+use super::streaming::Streaming;
 use crate::listening::listening;
 use crate::many::each;
 use crate::party::Party;
@@ -49,6 +50,27 @@ async fn stay_online(trial: &Trial, parties: &[&Party], heard: &Heard) -> Verdic
 }
 
 pub(super) async fn heartbeats_keep_online(trial: Trial) -> Verdict {
+    let (kept, back) = tokio::join!(kept_by_heartbeats(&trial), back_by_registering(&trial));
+    all_hold([kept, back])
+}
+
+/// Registering again is registering: it shows even if the party was offline.
+async fn back_by_registering(trial: &Trial) -> Verdict {
+    let mut parties = Vec::new();
+    for role in ["persistent", "delegate", "temporary"] {
+        parties.push((trial.party_as(&format!("back-{role}"), role).await?, role));
+    }
+    silence(trial, &[]).await?;
+    let heard = trial.heard();
+    for (party, role) in &parties {
+        party.register(role).await.prepared()?;
+    }
+    let parties: Vec<_> = parties.iter().map(|(party, _)| party).collect();
+    let why = "it has just registered, if not for the first time";
+    must_be_online(&trial.stranger("asking"), &parties, &heard, why).await
+}
+
+async fn kept_by_heartbeats(trial: &Trial) -> Verdict {
     let asking = trial.stranger("asking");
     let mut parties = Vec::new();
     for role in ["persistent", "delegate", "temporary"] {
@@ -57,19 +79,24 @@ pub(super) async fn heartbeats_keep_online(trial: Trial) -> Verdict {
         must_be_online(&asking, &[&party], &heard, "it has just registered").await?;
         parties.push(party);
         let heard = trial.heard();
-        let party = reachable_by_mail(&trial, &format!("{role}-by-mail"), role).await?;
+        let party = reachable_by_mail(trial, &format!("{role}-by-mail"), role).await?;
         must_be_online(&asking, &[&party], &heard, "it has just registered").await?;
         parties.push(party);
     }
     let heard = trial.heard();
-    let crowd = crowd(&trial, "crowd", 60).await?;
+    let crowd = crowd(trial, "crowd", 60).await?;
     let everybody: Vec<_> = crowd.iter().collect();
     must_be_online(&asking, &everybody, &heard, "it has just registered").await?;
 
-    let parties: Vec<_> = parties.iter().chain(&crowd[..10]).collect();
+    let (streaming, ending) = Streaming::open(trial).await?;
+    let parties: Vec<_> = parties.iter().chain(&crowd[..10]).chain(&streaming.parties).collect();
+    let mut ending = Some(ending);
     for _ in 0..3 {
-        let heard = beat(&trial, &parties).await?;
-        stay_online(&trial, &parties, &heard).await?;
+        let heard = beat(trial, &parties).await?;
+        if let Some(ending) = ending.take() {
+            ending.end();
+        }
+        stay_online(trial, &parties, &heard).await?;
     }
     Ok(())
 }
@@ -155,11 +182,36 @@ pub(super) async fn a_heartbeat_brings_it_back(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// Parties whose clocks are wrong by this much send a heartbeat.
-async fn beat_wrong(trial: &Trial, parties: &[(Party, i64)]) -> Result<Heard, Stop> {
+/// A party's clock that is no help.
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    /// So many hours ahead.
+    ByHours(i64),
+    /// It always shows this.
+    StandsStill(i64),
+    /// Six hours ahead at first, then right, and then six hours behind.
+    IsPutBack,
+    /// It shows the end of all time, and then the beginning.
+    IsReset,
+}
+
+impl Wrong {
+    /// What it shows at the party's heartbeat of this number.
+    fn shows(self, now_ms: i64, beat: usize) -> i64 {
+        match self {
+            Self::ByHours(hours) => now_ms + hours * HOUR_MS,
+            Self::StandsStill(at) => at,
+            Self::IsPutBack => now_ms + [6, 0, -6][beat.min(2)] * HOUR_MS,
+            Self::IsReset => [i64::MAX, 0][beat % 2],
+        }
+    }
+}
+
+/// Parties whose clocks are wrong send a heartbeat, their first being number 0.
+async fn beat_wrong(trial: &Trial, parties: &[(Party, Wrong)], beat: usize) -> Result<Heard, Stop> {
     let heard = trial.heard();
-    each(parties, |(party, ahead_ms)| {
-        let (party, timestamp) = (party.clone(), trial.clock().now_ms() + ahead_ms);
+    each(parties, |(party, wrong)| {
+        let (party, timestamp) = (party.clone(), wrong.shows(trial.clock().now_ms(), beat));
         async move { party.heartbeat_at(timestamp).await.accepted() }
     })
     .await?;
@@ -169,21 +221,28 @@ async fn beat_wrong(trial: &Trial, parties: &[(Party, i64)]) -> Result<Heard, St
 pub(super) async fn the_party_clock_decides_nothing(trial: Trial) -> Verdict {
     let before = trial.clock().now_ms();
     let (mut kept, mut silent) = (Vec::new(), Vec::new());
-    for (number, hours) in [-1, 1, -6, 6, -24, 24].into_iter().enumerate() {
-        kept.push((trial.party(&format!("kept-{number}")).await?, hours * HOUR_MS));
-        silent.push((trial.party(&format!("silent-{number}")).await?, hours * HOUR_MS));
+    let clocks = [-1, 1, -6, 6, -24, 24].map(Wrong::ByHours).into_iter().chain([
+        Wrong::StandsStill(before - 6 * HOUR_MS),
+        Wrong::StandsStill(0),
+        Wrong::IsPutBack,
+        Wrong::IsReset,
+    ]);
+    for (number, wrong) in clocks.enumerate() {
+        kept.push((trial.party(&format!("kept-{number}")).await?, wrong));
+        silent.push((trial.party(&format!("silent-{number}")).await?, wrong));
     }
-    beat_wrong(&trial, &silent).await?;
-    let heard = beat_wrong(&trial, &silent).await?;
+    beat_wrong(&trial, &silent, 0).await?;
+    let heard = beat_wrong(&trial, &silent, 1).await?;
     let silent: Vec<_> = silent.iter().map(|(party, _)| party).collect();
     stay_online(&trial, &silent, &heard).await?;
 
     let keeping = async {
-        loop {
-            let heard = beat_wrong(&trial, &kept).await?;
+        for number in 0.. {
+            let heard = beat_wrong(&trial, &kept, number).await?;
             let kept: Vec<_> = kept.iter().map(|(party, _)| party).collect();
             stay_online(&trial, &kept, &heard).await?;
         }
+        Ok(())
     };
     let silence = tokio::select! {
         biased;

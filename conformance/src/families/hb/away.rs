@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::prelude::*;
 use crate::listing;
 use crate::many::{each, volume};
+use crate::party::Sent;
 use crate::presence::silence;
 
 /// Messages that wait for each party: more than a buffer of a hundred or a few hundred holds.
@@ -16,11 +17,19 @@ pub(super) async fn nothing_is_lost_while_away(trial: Trial) -> Verdict {
         let why = "message_ttl is shorter than it takes parties to go offline and come back";
         return Err(Stop::NotChecked(why.into()));
     }
-    let [alice, beating, streaming, polling] =
-        trial.parties(["alice", "beating", "streaming", "polling"]).await?;
+    let [alice, beating] = trial.parties(["alice", "beating"]).await?;
+    let streaming = trial.party_as("streaming", "delegate").await?;
+    let polling = trial.party_as("polling", "temporary").await?;
     let away = [&beating, &streaming, &polling];
-    let session = trial.session("s", &[&alice, &beating, &streaming, &polling]).await?;
-    let other = trial.session("other", &[&alice, &beating, &streaming, &polling]).await?;
+    // They get what is routed to all.
+    let mut registering = Vec::new();
+    for role in ["persistent", "temporary"] {
+        registering.push((trial.party_as(&format!("registering-{role}"), role).await?, role));
+    }
+    let members: Vec<_> =
+        away.into_iter().chain([&alice]).chain(registering.iter().map(|(it, _)| it)).collect();
+    let session = trial.session("s", &members).await?;
+    let other = trial.session("other", &members).await?;
 
     let keeping = trial.keeping();
     let mut sent = vec![
@@ -68,14 +77,20 @@ pub(super) async fn nothing_is_lost_while_away(trial: Trial) -> Verdict {
             return Err(Stop::broken(seen, "all that were routed to it"));
         }
     }
-    for party in [&beating, &polling] {
-        for (session, sent) in [(&session, &here), (&other, &there)] {
+    for (party, role) in &registering {
+        party.register(role).await.prepared()?;
+    }
+    let to_all = |it: &&&Sent| it.request.to_parties.is_empty();
+    for (session, sent) in [(&session, &here), (&other, &there)] {
+        for party in [&beating, &polling] {
             let polled = party.polls(session).await?;
-            let verdict = listing::exactly(party, &polled, sent.iter().copied());
-            if verdict.is_err() {
-                keeping.lasts()?;
-                return verdict;
-            }
+            keeping.judged(listing::exactly(party, &polled, sent.iter().copied()))?;
+        }
+        for (party, _) in &registering {
+            let polled = party.polls(session).await?;
+            let its = sent.iter().filter(to_all).copied();
+            let verdict = listing::exactly(party, &polled, its);
+            keeping.judged(verdict.map_err(|stop| stop.told("it came back by registering")))?;
         }
     }
     Ok(())

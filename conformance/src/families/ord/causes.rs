@@ -26,7 +26,8 @@ pub(super) async fn replies_come_after_what_they_reply_to(trial: Trial) -> Verdi
 async fn a_talk(trial: &Trial) -> Verdict {
     let [alice, bob, dave] = trial.parties(["alice", "bob", "dave"]).await?;
     let [live, late, polling] = trial.parties(["live", "late", "polling"]).await?;
-    let talkers = [&alice, &bob, &dave];
+    let elsewhere = [&bob, &dave].map(Party::on_a_connection_of_its_own);
+    let talkers = [&alice, &elsewhere[0], &elsewhere[1]];
     let listeners = [&live, &late, &polling];
     let session = trial.session("s", &[&alice, &bob, &dave, &live, &late, &polling]).await?;
     let keeping = trial.keeping();

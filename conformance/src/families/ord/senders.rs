@@ -3,7 +3,7 @@
 use crate::families::arrivals::{
     Recipient, acknowledge, in_order, in_turn, kept, stream_of, up_to, up_to_kept,
 };
-use crate::families::turns::{Rounds, one_by_one};
+use crate::families::turns::{Rounds, one_by_one, one_by_one_over};
 use crate::listing;
 use crate::many::each;
 use crate::outcome::Verdict;
@@ -30,30 +30,39 @@ async fn many_senders_at_once(trial: &Trial) -> Verdict {
     let session = trial.session("s", &members).await?;
     let elsewhere = carol.on_a_connection_of_its_own();
     let mut recipients = [&bob, &elsewhere].map(|party| Recipient::new(party, &session));
+    // Some of the senders have two connections, and call over them by turns.
+    let others = senders.iter().enumerate().map(|(number, sender)| match number % 3 {
+        0 => sender.on_a_connection_of_its_own(),
+        _ => sender.clone(),
+    });
+    let others: Vec<_> = others.collect();
     for turns in Rounds::new(trial, 1_200) {
         let keeping = trial.keeping();
-        let sequences = each(senders.iter().enumerate(), |(number, sender)| {
-            let (trial, sender, session) = (trial.clone(), sender.clone(), session.clone());
-            let (bob, carol, turns) = (bob.clone(), carol.clone(), turns.clone());
-            async move {
-                let most = if number == 0 { turns.len() } else { turns.len().div_ceil(10) };
-                let mut sent = one_by_one(&trial, &sender, most, |turn| {
-                    let turn = turns.start + turn + number;
-                    let to: &[&Party] = match turn % 4 {
-                        0 => &[&carol, &bob],
-                        1 => &[&carol],
-                        _ => &[&bob],
-                    };
-                    let size = [0, 9, 300, 5_000][turn * 7 % 4];
-                    sender.outgoing(&session, to, vec![0x5a; size])
-                })
-                .await?;
-                let fence = sender.has_sent(&session, &[&bob, &carol], "fence").await?;
-                sent.push(fence.clone());
-                Ok((sent, fence))
-            }
-        })
-        .await?;
+        let sequences =
+            each(senders.iter().zip(&others).enumerate(), |(number, (sender, other))| {
+                let (trial, sender, session) = (trial.clone(), sender.clone(), session.clone());
+                let other = other.clone();
+                let (bob, carol, turns) = (bob.clone(), carol.clone(), turns.clone());
+                async move {
+                    let most = if number == 0 { turns.len() } else { turns.len().div_ceil(10) };
+                    let over = [&sender, &other];
+                    let mut sent = one_by_one_over(&trial, &over, most, |turn| {
+                        let turn = turns.start + turn + number;
+                        let to: &[&Party] = match turn % 4 {
+                            0 => &[&carol, &bob],
+                            1 => &[&carol],
+                            _ => &[&bob],
+                        };
+                        let size = [0, 9, 300, 5_000][turn * 7 % 4];
+                        sender.outgoing(&session, to, vec![0x5a; size])
+                    })
+                    .await?;
+                    let fence = sender.has_sent(&session, &[&bob, &carol], "fence").await?;
+                    sent.push(fence.clone());
+                    Ok((sent, fence))
+                }
+            })
+            .await?;
         let (sequences, fences): (Vec<_>, Vec<_>) = sequences.into_iter().unzip();
         let all: Vec<_> = sequences.into_iter().flatten().collect();
         for recipient in &mut recipients {
@@ -127,8 +136,8 @@ pub(super) async fn broadcasts_and_unicasts_keep_their_turn(trial: Trial) -> Ver
 }
 
 pub(super) async fn replay_and_live_join_without_a_seam(trial: Trial) -> Verdict {
-    // Messages outstanding on subscribing, and the bytes of each: up to more than fits into one
-    // window of HTTP/2.
+    // Messages outstanding on subscribing, and the bytes of each, or of the longest: up to more
+    // than fits into one window of HTTP/2, or into a page that is read at a time.
     let backlogs = [
         (1, 10),
         (2, 60 * KIB),
@@ -136,7 +145,7 @@ pub(super) async fn replay_and_live_join_without_a_seam(trial: Trial) -> Verdict
         (51, 3_000),
         (120, 100),
         (300, 10),
-        (40, 128 * KIB),
+        (16, MIB + 1),
         (20, 10),
         (101, 1_000),
         (7, 30 * KIB),
@@ -165,6 +174,8 @@ async fn one_seam(trial: &Trial, label: &str, outstanding: usize, size: usize) -
         async move {
             one_by_one(&trial, &sender, most_messages, |turn| {
                 let to: &[&Party] = if turn % 5 == 3 { &[] } else { &[&bob] };
+                // Small ones are between the longest.
+                let size = if size > MIB && turn % 4 != 1 { 10 } else { size };
                 sender.outgoing(&session, to, vec![0x5a; size.min(most)])
             })
             .await

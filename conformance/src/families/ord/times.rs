@@ -115,7 +115,8 @@ async fn all_at_once(trial: &Trial) -> Verdict {
     let keeping = trial.keeping();
     let mut live = bob.subscribe(&session);
     let late = &senders[0];
-    let sequences = all_send(trial, &senders[1..], &session, &[&bob, late], 60).await?;
+    // More than a page of a common size.
+    let sequences = all_send(trial, &senders[1..], &session, &[&bob, late], 110).await?;
     let fences: Vec<_> = sequences.iter().filter_map(|it| it.last()).collect();
     let all: Vec<_> = sequences.iter().flatten().collect();
     let came = up_to(&mut live, &fences).await?;

@@ -6,13 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpc_router_proto::v1::{MpcMessage, RouteMessageRequest};
 
-use crate::families::arrivals::{Recipient, acknowledge, in_order, kept, stream_of, up_to, whole};
+use crate::families::arrivals::{
+    Recipient, acknowledge, in_order, kept, stream_of, up_to, up_to_kept, whole,
+};
 use crate::families::turns::Rounds;
 use crate::keeping::Keeping;
 use crate::listing;
 use crate::many::{each, volume};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
+use crate::requirement::Capability;
 use crate::trial::{Session, Trial};
 
 const KIB: usize = 1024;
@@ -68,36 +71,38 @@ const CONTENTS: [&[u8]; 8] = [
 ];
 
 pub(super) async fn what_arrives_is_what_was_sent(trial: Trial) -> Verdict {
-    let [alice, bob, carol] = trial.parties(["alice", "bob", "carol"]).await?;
-    let session = trial.session("s", &[&alice, &bob, &carol]).await?;
-    small_ones_arrive(&trial, &session, &alice, &bob, &carol).await?;
-    let session = trial.session("large", &[&alice, &bob, &carol]).await?;
-    large_ones_arrive(&trial, &session, &alice, &bob, &carol).await?;
+    let parties = trial.parties(["alice", "dave", "bob", "carol"]).await?;
+    let [alice, dave, bob, carol] = &parties;
+    let session = trial.session("s", &[alice, dave, bob, carol]).await?;
+    small_ones_arrive(&trial, &session, [alice, dave], bob, carol).await?;
+    let session = trial.session("large", &[alice, dave, bob, carol]).await?;
+    large_ones_arrive(&trial, &session, alice, bob, carol).await?;
+    large_ones_at_once(&trial, &session, [alice, dave], bob, carol).await?;
 
     // A session's name is free text as well, but some target may not take this one.
     let odd = trial.stranger("\u{dc}ber 'Sitzung' #1/2?");
     let event = mpc_router_proto::v1::SessionEvent {
         event_type: "session_created".into(),
         session_id: odd.id.clone(),
-        selected_parties: [&alice, &bob, &carol].map(|party| party.id.clone()).to_vec(),
+        selected_parties: parties.iter().map(|party| party.id.clone()).collect(),
         ..Default::default()
     };
     if trial.coordinator().publish(event).await.was_accepted() != Some(true) {
         return Ok(());
     }
     let session = Session { id: odd.id };
-    small_ones_arrive(&trial, &session, &alice, &bob, &carol).await
+    small_ones_arrive(&trial, &session, [alice, dave], bob, carol).await
 }
 
 /// Every field in every way that is easily got wrong, by stream and by poll.
 async fn small_ones_arrive(
     trial: &Trial,
     session: &Session,
-    alice: &Party,
+    senders: [&Party; 2],
     bob: &Party,
     carol: &Party,
 ) -> Verdict {
-    let keeping = trial.keeping();
+    let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
     let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
     let long = "t".repeat(300);
     let types: Vec<_> = TYPES.into_iter().chain([&*long]).collect();
@@ -106,24 +111,56 @@ async fn small_ones_arrive(
     let payloads: Vec<_> = payloads.filter(|it| it.len() <= most).collect();
     let longest = payloads.len().max(types.len()).max(ROUNDS.len());
     let to: [&[&Party]; 2] = [&[], &[bob, carol]];
-    let requests = (0..2 * longest).map(|number| RouteMessageRequest {
-        round_number: ROUNDS[number % ROUNDS.len()],
-        message_type: types[number % types.len()].to_owned(),
-        ..alice.outgoing(session, to[number / longest], payloads[number % payloads.len()].clone())
+    let requests = (0..2 * longest).map(|number| {
+        let sender = senders[number % 5 % 2];
+        let (to, payload) = (to[number / longest], payloads[number % payloads.len()].clone());
+        let request = RouteMessageRequest {
+            round_number: ROUNDS[number % ROUNDS.len()],
+            message_type: types[number % types.len()].to_owned(),
+            ..sender.outgoing(session, to, payload)
+        };
+        (sender, request)
     });
     let mut feed = bob.subscribe(session);
-    let mut sent = each(requests, |request| {
-        let alice = alice.clone();
-        async move { alice.sends_this(request).await }
+    let mut sent = each(requests, |(sender, request)| {
+        let sender = sender.clone();
+        async move { sender.sends_this(request).await }
     })
     .await?;
-    sent.push(alice.sends(session, &[bob, carol], "fence").await?);
-    let came = up_to(&mut feed, &[&sent[sent.len() - 1]]).await?;
+    for sender in senders {
+        sent.push(sender.sends(session, &[bob, carol], "fence").await?);
+    }
+    let came = up_to(&mut feed, &sent.iter().rev().take(2).collect::<Vec<_>>()).await?;
+    drop(feed);
     whole(&stream_of(bob), &came, &sent)?;
     same_as_sent(&stream_of(bob), &came, &sent)?;
     let polled = carol.polls(session).await?;
     kept([&keeping], listing::exactly(carol, &polled, &sent))?;
-    same_as_sent(&format!("a poll of {}", carol.id), &polled, &sent)
+    same_as_sent(&format!("a poll of {}", carol.id), &polled, &sent)?;
+    handed_out_again(trial, session, [bob, carol], [&keeping, &streamed], &sent).await
+}
+
+/// What was handed out before is the same when it is handed out again: by poll and by a later
+/// stream, of this session or of all.
+async fn handed_out_again(
+    trial: &Trial,
+    session: &Session,
+    parties: [&Party; 2],
+    keeping: [&Keeping; 2],
+    sent: &[Sent],
+) -> Verdict {
+    let all = Session { id: String::new() };
+    let ways = if trial.claims(Capability::Wildcard) { vec![session, &all] } else { vec![session] };
+    let due: Vec<_> = sent.iter().collect();
+    for session in ways {
+        for party in parties {
+            let polled = party.polls(session).await?;
+            same_as_sent(&format!("a later poll of {}", party.id), &polled, sent)?;
+            let came = up_to_kept(&mut party.subscribe(session), keeping, &due).await?;
+            same_as_sent(&format!("a later one, {}", stream_of(party)), &came, sent)?;
+        }
+    }
+    Ok(())
 }
 
 /// Payloads up to the longest, which are neither cut nor mixed up.
@@ -136,7 +173,7 @@ async fn large_ones_arrive(
 ) -> Verdict {
     let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
     let largest = most.min(LONGEST_TRIED);
-    let sizes = [64 * KIB + 1, MIB - 1, MIB, MIB + 1, largest - 1, largest];
+    let sizes = [64 * KIB + 1, MIB, MIB + 1, largest];
     let mut feed = bob.subscribe(session);
     for size in sizes.into_iter().filter(|size| *size <= most) {
         let request = RouteMessageRequest {
@@ -157,6 +194,37 @@ async fn large_ones_arrive(
         same_as_sent(&format!("a poll of {}", carol.id), &at_carol?, expected)?;
     }
     Ok(())
+}
+
+/// Large ones at once whose labels are all equal: each keeps a payload of its own.
+async fn large_ones_at_once(
+    trial: &Trial,
+    session: &Session,
+    senders: [&Party; 2],
+    bob: &Party,
+    carol: &Party,
+) -> Verdict {
+    let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
+    let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
+    let mut feed = bob.subscribe(session);
+    // Together less than 2 MiB, which may wait for a stream anywhere.
+    let requests = [640, 640, 64, 64, 64, 64].into_iter().enumerate().map(|(number, size)| {
+        let payload = trial.payload(most.min(size * KIB + 1));
+        let sender = senders[number % 2];
+        (sender, sender.outgoing(session, &[bob, carol], payload))
+    });
+    let sent = volume(trial, requests).await?;
+    let came = up_to(&mut feed, &sent.iter().collect::<Vec<_>>()).await?;
+    drop(feed);
+    same_as_sent(&stream_of(bob), &came, &sent)?;
+    let polled = carol.polls(session).await?;
+    same_as_sent(&format!("a poll of {}", carol.id), &polled, &sent)?;
+    let due: Vec<_> = sent.iter().collect();
+    let keeping = [&keeping, &streamed];
+    let came = up_to_kept(&mut carol.subscribe(session), keeping, &due).await?;
+    same_as_sent(&stream_of(carol), &came, &sent)?;
+    acknowledge(keeping, bob, &sent).await?;
+    acknowledge(keeping, carol, &sent).await
 }
 
 /// Routes a payload that is not too long. Load is over soon; a target that goes on refusing it

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use mpc_router_proto::v1::MpcMessage;
 
 use super::copies::Listening;
+use crate::families::alike::labels_that_end_differently;
 use crate::families::arrivals::{Recipient, all_of, in_order, kept, stream_of, up_to};
+use crate::families::stalling::sharing;
 use crate::families::turns::Rounds;
+use crate::feed::Feed;
 use crate::keeping::Keeping;
 use crate::listing;
 use crate::many::{each, volume};
@@ -41,6 +44,9 @@ async fn like_names_are_different_names(trial: &Trial) -> Verdict {
     for label in ODD_LABELS {
         parties.extend(trial.party_if_taken(label).await?);
     }
+    for label in labels_that_end_differently(trial) {
+        parties.extend(party_if_routed_to(trial, &sender, &label).await?);
+    }
     // Each name once with a stream and once without.
     for (number, label) in ["s", "t"].into_iter().enumerate() {
         let members: Vec<_> = parties.iter().chain([&sender]).collect();
@@ -49,6 +55,23 @@ async fn like_names_are_different_names(trial: &Trial) -> Verdict {
         each_gets_its_own(&sender, &outsider, &parties, &session, trial.keeping(), streams).await?;
     }
     Ok(())
+}
+
+/// A registered party under a name that a target may refuse; none if it does, anywhere.
+async fn party_if_routed_to(
+    trial: &Trial,
+    sender: &Party,
+    label: &str,
+) -> Result<Option<Party>, Stop> {
+    let Some(party) = trial.party_if_taken(label).await? else { return Ok(None) };
+    let session = format!("try-{}", trial.number());
+    let Some(session) = trial.session_if_taken(&session, &[sender, &party]).await? else {
+        return Ok(None);
+    };
+    match sender.has_sent(&session, &[&party], "is it taken").await {
+        Err(Stop::NotChecked(_)) => Ok(None),
+        sent => sent.map(|_| Some(party)),
+    }
 }
 
 /// Routes two messages to each of the parties, of which some have a stream and the others poll.
@@ -148,8 +171,9 @@ async fn those_named_and_nobody_else(trial: &Trial) -> Verdict {
         &[&dave, &erin],
         &[&bob, &dave],
     ];
-    // Very many, for a recipient that is left out now and then.
-    for turns in Rounds::new(trial, 900) {
+    // Very many, for a recipient that is left out now and then, or gets something twice.
+    let ack_timeout = trial.timers().ack_timeout();
+    for (round, turns) in Rounds::new(trial, 900).enumerate() {
         let keeping = trial.keeping();
         let requests = turns.map(|turn| {
             let to = named[turn % named.len()];
@@ -159,6 +183,10 @@ async fn those_named_and_nobody_else(trial: &Trial) -> Verdict {
         let fences = [alice.sends(&session, &parties, "fence").await?];
         for recipient in &mut recipients {
             recipient.gets(&keeping, &sent, &fences).await?;
+            // In the first round a stream may be opened while messages are routed already.
+            if round > 0 {
+                recipient.has_no_early_copies(&sent, ack_timeout)?;
+            }
         }
     }
     at_alice.stays_quiet("messages to several parties reach these, and not their sender").await
@@ -169,7 +197,9 @@ async fn all_of_a_crowd(trial: &Trial) -> Verdict {
     let crowd = crowd(trial, CROWD).await?;
     let members: Vec<_> = crowd.iter().chain([&sender]).collect();
     let session = trial.session("crowd", &members).await?;
-    let keeping = trial.keeping();
+    let keeping = [&trial.keeping(), &trial.keeping_streamed()];
+    let first = sender.sends(&session, &crowd.iter().collect::<Vec<_>>(), "first").await?;
+    let mut streams = streams_of(trial, &crowd, &session, keeping, &first).await?;
     let every_other: Vec<_> = crowd.iter().step_by(2).collect();
     let backwards: Vec<_> = crowd.iter().rev().collect();
     let sent = [
@@ -177,7 +207,41 @@ async fn all_of_a_crowd(trial: &Trial) -> Verdict {
         sender.sends(&session, &backwards, "to all of them").await?,
         sender.sends(&session, &backwards[..51], "to the last 51").await?,
     ];
-    crowd_polls_exactly(&crowd, &session, &sent, &keeping).await
+    for (party, feed) in &mut streams {
+        let its = sent.iter().filter(|it| it.request.to_parties.contains(&party.id));
+        all_of(feed, keeping, &stream_of(party), its).await?;
+    }
+    drop(streams);
+    let sent: Vec<_> = [first].into_iter().chain(sent).collect();
+    crowd_polls_exactly(&crowd, &session, &sent, &Keeping::of_both(keeping[0], keeping[1])).await
+}
+
+/// Streams of a crowd, on a few connections, each of which has brought the `first` message. Those
+/// that the target refuses for lack of resources are left out.
+async fn streams_of<'a>(
+    trial: &Trial,
+    crowd: &'a [Party],
+    session: &Session,
+    keeping: [&Keeping; 2],
+    first: &Sent,
+) -> Result<Vec<(&'a Party, Feed<MpcMessage>)>, Stop> {
+    let mut streams = Vec::new();
+    for some in crowd.chunks(CROWD.div_ceil(5)) {
+        let shared = trial.door().connect();
+        let on_it = |party| (party, sharing(party, &shared).subscribe(session));
+        streams.extend(some.iter().map(on_it));
+    }
+    let mut open = Vec::new();
+    for (party, mut feed) in streams {
+        match all_of(&mut feed, keeping, &stream_of(party), [first]).await {
+            Err(Stop::Inconclusive(_)) if feed.overload().is_some() => {}
+            came => {
+                came?;
+                open.push((party, feed));
+            }
+        }
+    }
+    Ok(open)
 }
 
 /// Parties that register at the same time.

@@ -1,5 +1,6 @@
 //! RTE-10, RTE-16: a session's messages stay in it.
 
+use crate::families::alike::labels_that_end_differently;
 use crate::families::arrivals::{all_of, kept, stream_of, up_to, whole};
 use crate::keeping::Keeping;
 use crate::listing;
@@ -26,18 +27,29 @@ pub(super) async fn sessions_do_not_mix(trial: Trial) -> Verdict {
         sessions.extend(trial.session_if_taken(label, &members).await?);
     }
     let keeping = trial.keeping();
+    let mut tried = Vec::new();
+    for label in labels_that_end_differently(&trial) {
+        let Some(session) = trial.session_if_taken(&label, &members).await? else { continue };
+        // A name may be too long for routing alone.
+        match alice.has_sent(&session, &[], "is it taken").await {
+            Err(Stop::NotChecked(_)) => continue,
+            sent => tried.push(sent?),
+        }
+        sessions.push(session);
+    }
     let mut feeds: Vec<_> = sessions.iter().map(|session| bob.subscribe(session)).collect();
 
     // Everywhere at once, by name and by broadcast.
-    let sent = volume(
+    let mut sent = volume(
         &trial,
-        (0..sessions.len() * 40).map(|number| {
+        (0..sessions.len() * 25).map(|number| {
             let session = &sessions[number % sessions.len()];
             let to: &[&Party] = if number.is_multiple_of(3) { &[] } else { &[&bob, &carol] };
             (&alice, alice.outgoing(session, to, format!("{number} of {}", session.id)))
         }),
     )
     .await?;
+    sent.extend(tried);
     let fences = each(&sessions, |session| {
         let (alice, bob, carol) = (alice.clone(), bob.clone(), carol.clone());
         let session = session.clone();
@@ -55,7 +67,48 @@ pub(super) async fn sessions_do_not_mix(trial: Trial) -> Verdict {
     for (session, feed) in sessions.iter().zip(&mut feeds).take(2) {
         feed.stays_quiet(&format!("only messages of {}", session.id)).await?;
     }
-    acknowledged_in_one_only(&trial).await
+    acknowledged_in_one_only(&trial).await?;
+    glued_together_they_are_equal(&trial).await
+}
+
+/// Session and party, in two ways the same text with a separator between: two mailboxes.
+async fn glued_together_they_are_equal(trial: &Trial) -> Verdict {
+    // Certificates do not hold every name.
+    if trial.door().tells_who_calls() {
+        return Ok(());
+    }
+    let alice = trial.party("glued-alice").await?;
+    each([":", "/", ".", "|", "#", "-", "_", "\0"].into_iter().enumerate(), |(place, glue)| {
+        let (trial, alice) = (trial.clone(), alice.clone());
+        async move {
+            match one_pair(&trial, &alice, place, glue).await {
+                Err(Stop::NotChecked(_)) => Ok(()),
+                verdict => verdict,
+            }
+        }
+    })
+    .await
+    .map(drop)
+}
+
+async fn one_pair(trial: &Trial, alice: &Party, place: usize, glue: &str) -> Verdict {
+    let (middle, last) = (trial.name(&format!("middle{place}")), format!("last{place}"));
+    let short = trial.party(&last).await?;
+    let long = trial.party(&format!("middle{place}{glue}{}", short.id)).await?;
+    let members = [alice, &short, &long];
+    let one = trial.session(&format!("first{place}"), &members).await?;
+    let other = trial.session(&format!("first{place}{glue}{middle}"), &members).await?;
+
+    let keeping = trial.keeping();
+    let to_long = alice.has_sent(&one, &[&long], "to the long name").await?;
+    let to_short = alice.has_sent(&other, &[&short], "to the short name").await?;
+    polls(&long, &one, &[&to_long], &keeping).await?;
+    polls(&short, &other, &[&to_short], &keeping).await?;
+    long.acks(&to_long).await?;
+    polls(&long, &one, &[], &keeping).await?;
+    let live = alice.has_sent(&one, &[&long], "to the long name").await?;
+    all_of(&mut short.subscribe(&other), [&keeping], &stream_of(&short), [&to_short]).await?;
+    all_of(&mut long.subscribe(&one), [&keeping], &stream_of(&long), [&live]).await.map(drop)
 }
 
 /// What happens to a message in one session does not touch another one's.

@@ -12,7 +12,7 @@ use crate::families::arrivals::{
     Recipient, acknowledge, all_of, in_order, in_turn, kept, stream_of, up_to, up_to_kept, whole,
 };
 use crate::families::turns::{Budget, Rounds};
-use crate::feed::Feed;
+use crate::feed::{Ending, Feed};
 use crate::many::{each, volume};
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
@@ -23,6 +23,7 @@ const KIB: usize = 1024;
 pub(super) async fn outstanding_first_and_then_live(trial: Trial) -> Verdict {
     only_what_is_outstanding(&trial).await?;
     of_this_session_only(&trial).await?;
+    an_open_one_goes_on(&trial).await?;
     more_than_one_window(&trial).await?;
     thousands_unacknowledged(&trial).await
 }
@@ -90,14 +91,46 @@ async fn of_this_session_only(trial: &Trial) -> Verdict {
     Ok(())
 }
 
+/// A party that registers again and a session that is announced again are the same ones: what is
+/// open goes on.
+async fn an_open_one_goes_on(trial: &Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["open-a", "open-b"]).await?;
+    let session = trial.session("open", &[&alice, &bob]).await?;
+    let keeping = [&trial.keeping(), &trial.keeping_streamed()];
+    let before = alice.has_sent(&session, &[&bob], "before").await?;
+    let mut feed = bob.subscribe(&session);
+    all_of(&mut feed, keeping, &stream_of(&bob), [&before]).await?;
+    for what in ["registered", "announced"] {
+        if what == "registered" {
+            bob.register("persistent").await.prepared()?;
+        } else if trial.session_if_taken("open", &[&alice, &bob]).await?.is_none() {
+            return Ok(());
+        }
+        let mut live = Vec::new();
+        for to in [&[][..], &[&bob]] {
+            live.push(alice.has_sent(&session, to, format!("{what} again")).await?);
+        }
+        let came = all_of(&mut feed, keeping, &stream_of(&bob), &live).await;
+        // That it ends with a status is not what this is about.
+        if matches!(feed.ending(), Some(Ending::Status(_))) {
+            return Ok(());
+        }
+        came.map_err(|stop| stop.told(&format!("it was {what} again while this was open")))?;
+    }
+    Ok(())
+}
+
 /// Replays of more bytes than a stream's window, a connection's buffer or a gRPC message holds.
 async fn more_than_one_window(trial: &Trial) -> Verdict {
     let [alice, bob] = trial.parties(["window-a", "window-b"]).await?;
     let session = trial.session("window", &[&alice, &bob]).await?;
     let keeping = trial.keeping();
     let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
-    let payload = vec![0x5a; most.min(96 * KIB)];
-    let requests = (0..60).map(|_| (&alice, alice.outgoing(&session, &[&bob], payload.clone())));
+    let requests = (0..50).map(|number| {
+        // One of them is longer than a page.
+        let size = if number == 20 { 1024 * KIB + 1 } else { 96 * KIB };
+        (&alice, alice.outgoing(&session, &[&bob], vec![0x5a; most.min(size)]))
+    });
     let mut sent = volume(trial, requests).await?;
     let mut feed = bob.subscribe(&session);
     sent.push(alice.has_sent(&session, &[&bob], "live").await?);

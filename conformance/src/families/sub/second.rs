@@ -3,6 +3,7 @@
 use mpc_router_proto::v1::MpcMessage;
 
 use crate::families::arrivals::{acknowledge, all_of, stream_of, up_to};
+use crate::families::stalling::stalled_and_open;
 use crate::families::turns::one_by_one;
 use crate::feed::Feed;
 use crate::many::volume;
@@ -18,11 +19,17 @@ enum First {
     LosesItsConnection,
 }
 
+/// How much waits for a first stream that is not read: more than any window, and less than may wait
+/// for a stream anywhere. Messages, and the bytes of each.
+const UNREAD: (usize, usize) = (15, 96 * 1024);
+
 pub(super) async fn the_second_gets_everything(trial: Trial) -> Verdict {
     for first in [First::GoesOn, First::IsCancelled, First::LosesItsConnection] {
         a_second_one(&trial, first).await?;
     }
-    one_after_the_other(&trial).await
+    one_after_the_other(&trial).await?;
+    three_at_once(&trial).await?;
+    beside_one_that_is_not_read(&trial).await
 }
 
 /// Opens a stream and sees it alive: something is outstanding for it.
@@ -70,7 +77,7 @@ async fn a_second_one(trial: &Trial, first: First) -> Verdict {
     };
     for round in 0..2 {
         let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
-        let requests = (0..150).map(|number| {
+        let requests = (0..50).map(|number| {
             let to: &[&Party] = if number % 4 == 1 { &[] } else { &[&bob] };
             (&alice, alice.outgoing(&session, to, format!("{round}: message {number}")))
         });
@@ -108,4 +115,66 @@ async fn one_after_the_other(trial: &Trial) -> Verdict {
         feed = newer;
     }
     Ok(())
+}
+
+/// Three streams of one party beside those of others; the two older ones end.
+async fn three_at_once(trial: &Trial) -> Verdict {
+    let [alice, bob, carol] = trial.parties(["three-a", "three-b", "three-c"]).await?;
+    let session = trial.session("three", &[&alice, &bob, &carol]).await?;
+    // How redeliveries are counted with several streams is unspecified.
+    let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed().halved());
+    let keeping = [&keeping, &streamed];
+    let mut all = vec![alice.has_sent(&session, &[], "before").await?];
+    let mut at_carol = opens(&carol, &session, &all[0]).await?;
+    let mut older = Vec::new();
+    for _ in 0..2 {
+        let elsewhere = bob.on_a_connection_of_its_own();
+        older.push(opens(&elsewhere, &session, &all[0]).await?);
+    }
+    let mut newest = opens(&bob, &session, &all[0]).await?;
+    for open in ["three", "two", "one"] {
+        let sent = one_by_one(trial, &alice, 6, |turn| {
+            let to: &[&Party] = if turn % 3 == 0 { &[] } else { &[&bob, &carol] };
+            alice.outgoing(&session, to, format!("{open} open"))
+        })
+        .await?;
+        all_of(&mut newest, keeping, &stream_of(&bob), &sent).await?;
+        all_of(&mut at_carol, keeping, &stream_of(&carol), &sent).await?;
+        all.extend(sent);
+        if !older.is_empty() {
+            drop(older.remove(0));
+            // By then the target knows of the end.
+            trial.sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}
+
+/// The first one's client hangs: what waits for it holds up nothing on the second.
+async fn beside_one_that_is_not_read(trial: &Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["unread-a", "unread-b"]).await?;
+    let session = trial.session("unread", &[&alice, &bob]).await?;
+    let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed().halved());
+    let keeping = [&keeping, &streamed];
+    let mut sent = vec![alice.has_sent(&session, &[&bob], "before").await?];
+    let Some((first, _reads)) = stalled_and_open(trial, &bob, &session).await else {
+        return Ok(());
+    };
+    let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
+    for _ in 0..UNREAD.0 {
+        let request = alice.outgoing(&session, &[&bob], vec![0x5a; most.min(UNREAD.1)]);
+        let answer = alice.route(request.clone()).await;
+        // What more may wait for a stream that is not read is another matter.
+        if answer.was_accepted() != Some(true) {
+            return Ok(());
+        }
+        sent.push(Sent { id: answer.accepted()?.message_id, request });
+    }
+    let mut second = bob.subscribe(&session);
+    sent.extend(
+        one_by_one(trial, &alice, 20, |_| alice.outgoing(&session, &[&bob], "live")).await?,
+    );
+    let came = all_of(&mut second, keeping, &stream_of(&bob), &sent).await;
+    drop(first);
+    came.map(drop).map_err(|stop| stop.told("an earlier stream of it is not read"))
 }

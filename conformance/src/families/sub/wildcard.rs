@@ -7,6 +7,7 @@ use tonic::Code;
 
 use crate::families::announcing::{event, has_published};
 use crate::families::arrivals::{acknowledge, all_of, in_turn, kept, stream_of, up_to, whole};
+use crate::families::turns::one_by_one;
 use crate::feed::Feed;
 use crate::keeping::Keeping;
 use crate::listing;
@@ -17,8 +18,8 @@ use crate::trial::{Session, Trial};
 
 const KIB: usize = 1024;
 
-/// Sessions of one party at once: more than a page of a console's list.
-const MANY: usize = 40;
+/// Sessions of one party at once: more than a page of any common size.
+const MANY: usize = 130;
 
 pub(super) async fn all_sessions_at_once(trial: Trial) -> Verdict {
     let checked = tokio::join!(
@@ -27,9 +28,10 @@ pub(super) async fn all_sessions_at_once(trial: Trial) -> Verdict {
         beside_others(&trial),
         many_sessions(&trial),
         a_large_backlog(&trial),
+        within_a_few_milliseconds(&trial),
         whoever_is_unknown(&trial),
     );
-    all_hold([checked.0, checked.1, checked.2, checked.3, checked.4, checked.5])
+    all_hold(<[Verdict; 7]>::from(checked))
 }
 
 /// What stands for all of a party's sessions.
@@ -211,7 +213,7 @@ async fn many_sessions(trial: &Trial) -> Verdict {
     })
     .await?;
     let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
-    let requests = (0..MANY * 3).map(|number| {
+    let requests = (0..MANY * 2).map(|number| {
         let to: &[&Party] = if number % 4 == 0 { &[] } else { &[&bob] };
         let session = &sessions[number % MANY];
         (&alice, alice.outgoing(session, to, format!("message {number}")))
@@ -224,6 +226,30 @@ async fn many_sessions(trial: &Trial) -> Verdict {
     acknowledge([&keeping, &streamed], &bob, &sent).await?;
     let polled = bob.polls(&all()).await?;
     listing::exactly(&bob, &polled, [])
+}
+
+/// One after another in two sessions, as many as possible with equal `created_at`.
+async fn within_a_few_milliseconds(trial: &Trial) -> Verdict {
+    let [alice, bob] = trial.parties(["ties-a", "ties-b"]).await?;
+    let sessions = [
+        trial.session("ties-1", &[&alice, &bob]).await?,
+        trial.session("ties-2", &[&alice, &bob]).await?,
+    ];
+    let keeping = trial.keeping();
+    let sent = one_by_one(trial, &alice, 60, |turn| {
+        alice.outgoing(&sessions[turn % 3 % 2], &[&bob], "tick")
+    })
+    .await?;
+    let polled = bob.polls(&all()).await?;
+    kept([&keeping], listing::exactly(&bob, &polled, &sent))?;
+    for session in &sessions {
+        let of_it: Vec<_> =
+            polled.iter().filter(|it| it.session_id == session.id).cloned().collect();
+        let turns = sent.iter().filter(|it| it.request.session_id == session.id);
+        let turns: Vec<_> = turns.collect();
+        kept([&keeping], listing::in_turn(&bob, &of_it, &turns))?;
+    }
+    Ok(())
 }
 
 /// More than one answer holds: a poller that goes on from the newest it has seen misses nothing.

@@ -11,6 +11,12 @@ macro_rules! of_deliveries {
         "A stream stops when 100 of its messages are unacknowledged, as a broker's prefetch does."
     StreamDriesUpAfter500 "stream-dries-up-after-500" kills "SUB-1":
         "The stream's credit of 500 items is never refilled."
+    ReplaySkipsOver1MiB "replay-skips-over-1-mib" kills "SUB-1":
+        "A replay is read in pages of 1 MiB, and what is longer than a page is left out."
+    RegisteringSilencesStream "registering-silences-stream" kills "SUB-1":
+        "Registering puts a new record in the place of the old one, and the open stream hung on that."
+    AnnouncingAgainSilencesStreams "announcing-again-silences-streams" kills "SUB-1":
+        "An announcement builds the session's record, also the second time, and the open streams hung on the first."
     SubscribeGap "subscribe-gap" kills "SUB-2":
         "The replay is read first and the live channel opened after it; what comes between falls through."
     LiveLostDuringReplay "live-lost-during-replay" kills "SUB-2":
@@ -29,6 +35,12 @@ macro_rules! of_deliveries {
         "Streams of one party are competing consumers of one queue."
     FirstEndSilencesSecond "first-end-silences-second" kills "SUB-5":
         "Streams are registered by party, so the end of the first one takes the second off the register."
+    EndRemovesByIndex "end-removes-by-index" kills "SUB-5":
+        "Streams are a list, and each remembers its place in it; after one has ended, another end removes a third."
+    ThirdStreamHasNoSlot "third-stream-has-no-slot" kills "SUB-5":
+        "A party has a slot for its stream and one for the next while the first one ends; a third stays silent."
+    StalledFirstHoldsUpSecond "stalled-first-holds-up-second" kills "SUB-5":
+        "The fan-out awaits each of a party's streams in turn, and the oldest is of a client that hangs."
     EmptySubscriberAccepted "empty-subscriber-accepted" kills "SUB-6":
         "A stream for the empty party opens and stays silent for ever."
     EmptySubscriberEndsQuietly "empty-subscriber-ends-quietly" kills "SUB-6":
@@ -52,11 +64,13 @@ macro_rules! of_deliveries {
     WildcardSilencesOthers "wildcard-silences-others" kills "SUB-9":
         "A party has one subscription, so a wildcard stream takes the place of all others."
     WildcardOfFewSessions "wildcard-of-few-sessions" kills "SUB-9":
-        "The query for a party's sessions has the console's page size of 16."
+        "The query for a party's sessions has the console's page size of 100."
     WildcardPollFindsNothing "wildcard-poll-finds-nothing" kills "SUB-9":
         "Only streams know the empty `session_id`; polls look for a session of that name."
     WildcardPollBySession "wildcard-poll-by-session" kills "SUB-9":
         "A poll of all sessions glues their lists together, and pollers that go on by `created_at` miss some."
+    WildcardPollShufflesTies "wildcard-poll-shuffles-ties" kills "SUB-9":
+        "A poll of all sessions merges their lists by `created_at` with an unstable sort."
     EventHeadersLate "event-headers-late" kills "SUB-10":
         "The event stream sends its headers with its first event."
 
@@ -64,10 +78,16 @@ macro_rules! of_deliveries {
         "The poll query orders by time, descending."
     PollPageOf100 "poll-page-of-100" kills "PND-1":
         "A poll answers with a page of 100."
+    AnnouncingAgainEmptiesSession "announcing-again-empties-session" kills "PND-1":
+        "An announcement builds the session's record, also the second time, and the mailboxes are in it."
     AfterTimestampIgnored "after-timestamp-ignored" kills "PND-2":
         "`after_timestamp` came to the proto later, and was never put into the query."
     AfterTimestampWithSlack "after-timestamp-with-slack" kills "PND-2":
         "A second is taken off `after_timestamp`, so that nothing is lost by clocks."
+    AfterTimestampInNanoseconds "after-timestamp-in-nanoseconds" kills "PND-2":
+        "`after_timestamp` is made nanoseconds without a look at overflow, so the far future is the past."
+    AfterTimestampUnsigned "after-timestamp-unsigned" kills "PND-2":
+        "`after_timestamp` is cast to an unsigned number, so one before 1970 is the far future."
     AfterTimestampExclusive "after-timestamp-exclusive" kills "PND-3":
         "The query says `>`, so what shares its millisecond with the last one seen is never fetched."
     AckClosesMillisecond "ack-closes-millisecond" kills "PND-3":

@@ -11,10 +11,16 @@ macro_rules! of_messages {
         "The mailbox is read, changed and written back, so of two calls at once one is lost."
     DropsAfterThe50th "drops-after-the-50th" kills "RTE-1":
         "The session's buffer holds 50 messages: what comes later is acknowledged to the sender and dropped."
+    RecipientsCutAt64 "recipients-cut-at-64" kills "RTE-1":
+        "Mailboxes are keyed by a column of 64 characters, and what is longer is cut without an error."
     MulticastReachesFirstOnly "multicast-reaches-first-only" kills "RTE-2":
         "The handler reads `to_parties[0]`, since all early callers named one party."
     MulticastBeyond50Lost "multicast-beyond-50-lost" kills "RTE-2":
         "Fan-out goes in batches of 50, and only the first batch is sent."
+    FanOutToFirst64Streams "fan-out-to-first-64-streams" kills "RTE-2":
+        "The hub has a fixed table of 64 streams a session, and what finds no place in it is left to polls."
+    DoublesOnceIn100 "doubles-once-in-100" kills "RTE-2":
+        "A send whose lock times out is tried again, and once in a hundred messages the first try had gone out."
     BroadcastEchoed "broadcast-echoed" kills "RTE-3":
         "A broadcast goes to every member, and the sender is a member."
     BroadcastUnmarked "broadcast-unmarked" kills "RTE-3":
@@ -27,6 +33,14 @@ macro_rules! of_messages {
         "Payloads live in a column of 1 MiB, and the database driver cuts without an error."
     PayloadAsText "payload-as-text" kills "RTE-4":
         "The payload goes through a text type, and bytes that are no UTF-8 are replaced."
+    PayloadKeyedByRound "payload-keyed-by-round" kills "RTE-4":
+        "Payloads over 64 KiB go to a blob store under session, sender, round and type, so equal labels overwrite them."
+    PayloadFreedOnceHandedOut "payload-freed-once-handed-out" kills "RTE-4":
+        "Once all recipients have had a message its payload is freed, and who asks again gets an empty one."
+    ReplayWithoutPayload "replay-without-payload" kills "RTE-4":
+        "The replay is built from the index of what is outstanding, and the index has no payloads."
+    PollShowsFirstSender "poll-shows-first-sender" kills "RTE-4":
+        "A poll loads the sender once and gives it to all of its rows, as tests had one sender only."
     EmptyPayloadRefused "empty-payload-refused" kills "RTE-4":
         "An empty payload looks like a field that was not set, and is refused."
     RoundIn16Bits "round-in-16-bits" kills "RTE-4":
@@ -67,6 +81,10 @@ macro_rules! of_messages {
         "Streams are registered per party, and what is routed looks for the party alone."
     SessionNamesTrimmed "session-names-trimmed" kills "RTE-10":
         "Trailing space is cut from session names, so two sessions become one."
+    SessionNamesCutAt64 "session-names-cut-at-64" kills "RTE-10":
+        "Session names live in a column of 64 characters, and two with the same beginning are one session."
+    MailboxKeyGlued "mailbox-key-glued" kills "RTE-10":
+        "A mailbox is kept under `session:party`, and names with a colon in them make two of these equal."
     CreatedAtInLocalTime "created-at-in-local-time" kills "RTE-11":
         "`created_at` is made from the local time of a server in another zone."
     NegativeRoundAccepted "negative-round-accepted" kills "RTE-12":
@@ -86,6 +104,8 @@ macro_rules! of_messages {
 
     SwapsOnceIn100 "swaps-once-in-100" kills "ORD-1":
         "A worker pool sends, and once in a hundred messages the slower worker has the earlier one."
+    LanePerConnection "lane-per-connection" kills "ORD-1":
+        "Each connection has a queue of its own, and they are merged later, so who reconnects overtakes itself."
     LargeMessagesOvertaken "large-messages-overtaken" kills "ORD-1":
         "Payloads over 1 MiB take the way through the blob store, and smaller ones overtake them."
     BroadcastsLag "broadcasts-lag" kills "ORD-2":
@@ -96,6 +116,8 @@ macro_rules! of_messages {
         "The replay query orders by time, descending, as the console wants it."
     HandedOutReplayedLast "handed-out-replayed-last" kills "ORD-3":
         "On subscribing, what was never handed out comes first, and then what was but is not acknowledged."
+    LargeReplayedLast "large-replayed-last" kills "ORD-3":
+        "On subscribing, payloads over 1 MiB are fetched from the blob store while smaller ones are sent."
     LiveBeforeReplay "live-before-replay" kills "ORD-3":
         "The replay is loaded in the background, so what comes live is sent before it."
     LanePerSender "lane-per-sender" kills "ORD-4":
@@ -112,6 +134,8 @@ macro_rules! of_messages {
         "Two nodes stamp in turn, and one clock is 30 ms behind."
     CreatedAtBeforeTheQueue "created-at-before-the-queue" kills "ORD-7":
         "`created_at` is taken when a call arrives, and calls then wait for the lock in another order."
+    ReplayPagesSwapped "replay-pages-swapped" kills "ORD-7":
+        "A replay is loaded in pages of 500, side by side, and a later page may be there first."
     RedeliveryHoldsBack "redelivery-holds-back" kills "ORD-8":
         "The stream's loop waits for the acknowledgement of what it sent again before it goes on."
     RedeliveryShufflesFresh "redelivery-shuffles-fresh" kills "ORD-8":

@@ -19,6 +19,8 @@ macro_rules! of_parties {
         "The role is stored as free text."
     RefusedRoleStillRegisters "refused-role-still-registers" kills "REG-3":
         "The party is upserted before its role is parsed: the call is rejected, the party is there."
+    RefusedRoleEmptiesMailbox "refused-role-empties-mailbox" kills "REG-3":
+        "Registering takes the old record out before it parses the role, and the mailbox is in the record."
     SecondRegistrationRefused "second-registration-refused" kills "REG-4":
         "Registering is a plain INSERT, so a party that restarts gets ALREADY_EXISTS."
     OldChannelKept "old-channel-kept" kills "REG-4":
@@ -27,12 +29,18 @@ macro_rules! of_parties {
         "The new notification channel is merged into the old one, so what was removed stays."
     SecondRegistrationEmptiesMailbox "second-registration-empties-mailbox" kills "REG-4":
         "Registering builds a fresh party record, and the mailbox lives in it."
+    TemporaryStartsAnew "temporary-starts-anew" kills "REG-4":
+        "A temporary party that registers again is taken for a new one, with nothing waiting for it."
+    RegisteringRacesWithRouting "registering-races-with-routing" kills "REG-4":
+        "Registering reads the party's record, changes it and writes it back, mailbox and all."
     RegisteredAtMoves "registered-at-moves" kills "REG-5":
         "`registered_at` is set on every registration, because the upsert writes all columns."
     RegisteredAtInSeconds "registered-at-in-seconds" kills "REG-5":
         "The directory keeps Unix seconds and nobody multiplies them."
     RoleChangedByRegisteringAgain "role-changed-by-registering-again" kills "REG-6":
         "The upsert takes the new role without a look at the old one."
+    RefusedRoleWritesChannel "refused-role-writes-channel" kills "REG-6":
+        "The upsert writes the channel first, and then the role is compared and the call refused."
     PushTokenForgotten "push-token-forgotten" kills "REG-7":
         "The mapping of notification channels was written before push tokens came."
     RoleShownInCapitals "role-shown-in-capitals" kills "REG-7":
@@ -43,6 +51,8 @@ macro_rules! of_parties {
         "Recipients are looked up in the directory alone, so a member that has not registered is refused."
     FirstRegistrationEmptiesMailbox "first-registration-empties-mailbox" kills "REG-8":
         "The first registration creates the mailbox, over the one that routing had created already."
+    UnregisteredMailboxOf100 "unregistered-mailbox-of-100" kills "REG-8":
+        "What waits for a name that nobody has registered goes to a provisional buffer of 100."
 
     DirectoryPageOf50 "directory-page-of-50" kills "DIR-1":
         "The query has the page size of the web console, and nobody asks for the next page."
@@ -50,6 +60,8 @@ macro_rules! of_parties {
         "The directory is an append-only table of registrations, listed as it is."
     NamesFoldedToLowerCase "names-folded-to-lower-case" kills "DIR-1":
         "The key column has a case-insensitive collation, so `Alice` and `alice` are one party."
+    NamesCutAt64 "names-cut-at-64" kills "DIR-1":
+        "The name is a column of 64 characters, and what is longer is cut without an error."
     RoleFilterIgnored "role-filter-ignored" kills "DIR-2":
         "The filter is in the proto, and was never put into the query."
     RoleFilterAlsoListsPersistent "role-filter-also-lists-persistent" kills "DIR-2":
@@ -93,6 +105,12 @@ macro_rules! of_parties {
         "A fifth is taken off the time-out, so that it is over before the client's own one."
     OfflineUntilFirstHeartbeat "offline-until-first-heartbeat" kills "HB-5":
         "Only heartbeats set `last_seen`, so a party that has just registered counts as offline."
+    StreamEndMeansOffline "stream-end-means-offline" kills "HB-5":
+        "The stream's `on_disconnect` marks its party offline, whatever its heartbeats say."
+    ListenerEndMeansOffline "listener-end-means-offline" kills "HB-5":
+        "Presence is told by the event stream: when it ends, the party is gone."
+    RegisteringAgainLeavesOffline "registering-again-leaves-offline" kills "HB-5":
+        "The upsert of a known party does not touch `last_seen`, so who comes back by registering stays offline."
     NeverOffline "never-offline" kills "HB-6":
         "`online` is a column that is set to true, and the sweep that clears it is not scheduled."
     OfflineAfterTwiceTheTimeout "offline-after-twice-the-timeout" kills "HB-6":
@@ -105,6 +123,8 @@ macro_rules! of_parties {
         "`last_seen` takes the timestamp of the request, so a wrong clock makes a party offline."
     SkewedHeartbeatRefused "skewed-heartbeat-refused" kills "HB-8":
         "A replay guard refuses heartbeats whose timestamp is more than five minutes off."
+    StaleHeartbeatIgnored "stale-heartbeat-ignored" kills "HB-8":
+        "A heartbeat that is no newer than the last one, by its own time, is dropped as one that was overtaken."
     LastSeenInWholeSeconds "last-seen-in-whole-seconds" kills "HB-9":
         "`last_seen_at` is stored in a column of seconds, so it is older than the heartbeat's answer."
     LastSeenReset "last-seen-reset" kills "HB-9":
@@ -117,6 +137,10 @@ macro_rules! of_parties {
         "Mailboxes of parties that go offline are freed, to save memory."
     OfflineMailboxOf100 "offline-mailbox-of-100" kills "HB-11":
         "What is kept for a party that is offline is a ring of the newest 100 messages."
+    OfflineEndsTemporary "offline-ends-temporary" kills "HB-11":
+        "Temporary is read as: gone when it goes offline, and its mailbox with it."
+    OfflineRegistrationStartsAnew "offline-registration-starts-anew" kills "HB-11":
+        "The registration of a party that is offline is taken for its first, and gives it an empty mailbox."
     OneHeartbeatForAll "one-heartbeat-for-all" kills "HB-12":
         "The UPDATE of `last_seen` lacks its WHERE."
     HeartbeatForNamePrefix "heartbeat-for-name-prefix" kills "HB-12":

@@ -151,7 +151,8 @@ fn at(unix_ms: i64) -> String {
 type Telling = Pin<Box<dyn Future<Output = Story>>>;
 
 /// The faults that show only after many messages, or with many parties.
-const VOLUME: [Fault; 10] = [
+const VOLUME: [Fault; 13] = [
+    Fault::FanOutToFirst64Streams,
     Fault::DirectoryPageOf50,
     Fault::PendingCappedAt100,
     Fault::OfflineMailboxOf100,
@@ -162,6 +163,8 @@ const VOLUME: [Fault; 10] = [
     Fault::PollPageOf100,
     Fault::HundredthAckLost,
     Fault::StatusBeyond50Cut,
+    Fault::UnregisteredMailboxOf100,
+    Fault::WildcardOfFewSessions,
 ];
 
 /// The faults that show only after a thousand acknowledgements or sessions.
@@ -172,8 +175,13 @@ const UNREAD: [Fault; 3] =
     [Fault::EventRingOf256, Fault::EventStreamDriesUpAfter500, Fault::PublishWaitsForReader];
 
 /// The faults that show only when a stream has run for long.
-const ENDURANCE: [Fault; 3] =
-    [Fault::SwapsOnceIn100, Fault::StreamDriesUpAfter500, Fault::KeysTrimmedTo1000];
+const ENDURANCE: [Fault; 5] = [
+    Fault::SwapsOnceIn100,
+    Fault::DoublesOnceIn100,
+    Fault::ReplayPagesSwapped,
+    Fault::StreamDriesUpAfter500,
+    Fault::KeysTrimmedTo1000,
+];
 
 /// The faults of restarts that show only after many messages, or with many sessions or recipients.
 const BULK: [Fault; 4] = [

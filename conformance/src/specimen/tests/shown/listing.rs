@@ -35,6 +35,12 @@ pub(super) async fn polling(twist: Twist) -> Story {
     story.tell("first", world.ack("s", "b", &first, true).await);
     story.polled("after the earliest", &world.poll("s", "b", earliest).await);
 
+    for after in [i64::MAX, -1] {
+        story.polled("after an odd time", &world.poll("s", "b", after).await);
+    }
+    world.announce("s", &["a", "b", "c"]).await;
+    story.polled("announced again", &world.poll("s", "b", 0).await);
+
     // Streamed and polled.
     let mut b = world.open("s", "b").await.unwrap();
     story.stream("stream", &mut b).await;

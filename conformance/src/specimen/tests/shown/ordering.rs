@@ -1,16 +1,34 @@
 //! Ordering.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{sleep, timeout};
 
-use super::super::world::{MIB, QUIET, World, drain, texts};
+use super::super::world::{BEGIN, MIB, QUIET, World, drain, settings, texts};
 use super::Story;
-use crate::specimen::Twist;
+use crate::notices::Notices;
+use crate::specimen::{Machine, Twist};
+
+/// One sender calls over two connections by turns.
+async fn over_two_connections(story: &mut Story, twist: Twist) {
+    let begin = SystemTime::UNIX_EPOCH + Duration::from_millis(BEGIN.unsigned_abs());
+    let machine = Machine::at(begin, settings(), twist, Notices::default());
+    let (one, other) = (World::on(&machine).await, World::on(&machine).await);
+    for party in ["a", "b"] {
+        one.register(party, "persistent", None).await.unwrap();
+    }
+    one.announce("s", &["a", "b"]).await;
+    let mut b = one.open("s", "b").await.unwrap();
+    for number in 0..10 {
+        let world = if number % 2 == 0 { &one } else { &other };
+        world.route("s", "a", &["b"], format!("{number}")).await.unwrap();
+    }
+    story.tell("by turns", texts(&drain(&mut b).await));
+}
 
 pub(super) async fn ordering(twist: Twist) -> Story {
     let mut story = Story::default();
-    let world = World::with(twist, &["a", "b", "c", "d"]).await;
+    let world = World::with(twist.clone(), &["a", "b", "c", "d"]).await;
     let mut c = world.open("s", "c").await.unwrap();
     let mut d = world.open("s", "d").await.unwrap();
 
@@ -81,5 +99,6 @@ pub(super) async fn ordering(twist: Twist) -> Story {
     );
     let mut c = world.open("v", "c").await.unwrap();
     story.stream("c at once", &mut c).await;
+    over_two_connections(&mut story, twist).await;
     story
 }

@@ -71,9 +71,24 @@ pub(super) async fn registration(twist: Twist) -> Story {
 
     sleep(Duration::from_millis(700)).await;
     register(&mut story, &world, "a", "persistent", channel("", "other")).await;
-    register(&mut story, &world, "a", "delegate", channel("", "other")).await;
+    register(&mut story, &world, "a", "delegate", channel("z@b.c", "third")).await;
     list(&mut story, &world, "", false).await;
     story.polled("a", &world.poll("s", "a", 0).await);
+    register(&mut story, &world, "a", "boss", None).await;
+    story.polled("a", &world.poll("s", "a", 0).await);
+
+    // While something is routed to it.
+    story.routed("to t", &world.route("s", "a", &["t"], "3").await);
+    let routes = async {
+        sleep(Duration::from_millis(1)).await;
+        world.route("s", "a", &["n"], "4").await
+    };
+    let (again, routed) = tokio::join!(world.register("n", "persistent", None), routes);
+    story.tell("at once", (again.is_ok(), routed.is_ok()));
+    register(&mut story, &world, "t", "temporary", None).await;
+    for party in ["n", "t"] {
+        story.polled(party, &world.poll("s", party, 0).await);
+    }
     story
 }
 
@@ -91,6 +106,10 @@ pub(super) async fn directory(twist: Twist) -> Story {
     }
     register(&mut story, &world, "ann", "persistent", None).await;
     register(&mut story, &world, "ann", "persistent", None).await;
+    for end in ["a", "b"] {
+        let long = format!("{}{end}", "n".repeat(64));
+        register(&mut story, &world, &long, "persistent", None).await;
+    }
     for role in ["", "persistent", "temporary", "delegate", "boss"] {
         list(&mut story, &world, role, false).await;
         list(&mut story, &world, role, true).await;
@@ -139,5 +158,26 @@ pub(super) async fn heartbeats(twist: Twist) -> Story {
     story.polled("b", &world.poll("s", "b", 0).await);
     story.polled("d", &world.poll("r", "d", 0).await);
     story.events("d", &mut events).await;
+
+    // Streams end.
+    drop((world.open("r", "b").await, world.listen("c2", &[]).await));
+    sleep(Duration::from_millis(10)).await;
+    for party in ["b", "c2"] {
+        beat(&mut story, party, 0).await;
+    }
+    drop((world.open("r", "b").await, world.listen("c2", &[]).await));
+    sleep(Duration::from_millis(10)).await;
+    list(&mut story, &world, "", false).await;
+
+    // Gone for long, with something waiting.
+    register(&mut story, &world, "t", "temporary", None).await;
+    world.announce("w", &["a", "c2", "t"]).await;
+    story.routed("to both", &world.route("w", "a", &["c2", "t"], "4").await);
+    sleep(Duration::from_secs(2)).await;
+    register(&mut story, &world, "c2", "persistent", None).await;
+    list(&mut story, &world, "", false).await;
+    for party in ["c2", "t"] {
+        story.polled(party, &world.poll("w", party, 0).await);
+    }
     story
 }

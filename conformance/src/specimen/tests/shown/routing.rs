@@ -70,6 +70,33 @@ async fn route_later_version(story: &mut Story, world: &World, request: &RouteMe
     story.routed("with an unknown field", &answer.map_err(|status| Some(status.code())));
 }
 
+/// Names that are equal when they are cut or glued together, and messages with equal labels.
+async fn alike(story: &mut Story, world: &World) {
+    let long = ["a", "b"].map(|end| format!("{}{end}", "n".repeat(64)));
+    let [one, other] = &long.each_ref().map(String::as_str);
+    for party in ["b:c", one, other] {
+        world.register(party, "persistent", None).await.unwrap();
+    }
+    for session in ["q", "q:b", one, other] {
+        world.announce(session, &["a", "b", "c", "b:c", one, other]).await;
+    }
+    for (session, to) in
+        [("q", "b:c"), ("q:b", "c"), ("q", one), ("q", other), (one, "b"), (other, "b")]
+    {
+        let what = format!("in {session:?} to {to:?}");
+        story.routed(&what, &world.route(session, "a", &[to], to.to_owned()).await);
+    }
+    for (session, party) in [("q", "b:c"), ("q:b", "c"), ("q", one), (one, "b"), (other, "b")] {
+        story.polled("alike", &world.poll(session, party, 0).await);
+    }
+    for (from, byte) in [("a", 1), ("a", 2), ("b", 3)] {
+        story.routed("equal labels", &world.route("q", from, &["c"], vec![byte; 70_000]).await);
+    }
+    for _ in 0..2 {
+        story.polled("equal labels", &world.poll("q", "c", 0).await);
+    }
+}
+
 pub(super) async fn routing(twist: Twist) -> Story {
     let mut story = Story::default();
     let world = World::with(twist, &["a", "b", "b2", "c"]).await;
@@ -128,6 +155,7 @@ pub(super) async fn routing(twist: Twist) -> Story {
     let mut again = world.open("s", "c").await.unwrap();
     story.stream("c again", &mut again).await;
 
+    alike(&mut story, &world).await;
     let (one, other) = tokio::join!(
         world.route("s2", "a", &["b"], "at once"),
         world.route("s2", "c", &["b"], "with it")

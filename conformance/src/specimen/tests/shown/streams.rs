@@ -68,6 +68,8 @@ pub(super) async fn subscriptions(twist: Twist) -> Story {
     story.tell("c silent", silent.map_err(|_| "still").map(|ended| ended.is_ok()));
     drop(c);
 
+    open_at_once(&mut story, &world).await;
+
     // A backlog that no window holds: while it is read more comes, and then it is cut off.
     world.announce("v", &["a", "b"]).await;
     for _ in 0..6 {
@@ -98,6 +100,51 @@ pub(super) async fn subscriptions(twist: Twist) -> Story {
     story.tell("answers left", left);
     story.tell("left", world.pending("b").await);
     story
+}
+
+/// Streams of one party that are open at once; it registers and its session is announced again.
+async fn open_at_once(story: &mut Story, world: &World) {
+    world.announce("w", &["a", "b"]).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(world.open("w", "b").await.unwrap());
+    }
+    for left in ["three", "two", "one"] {
+        world.route("w", "a", &["b"], left).await.unwrap();
+        for stream in &mut streams {
+            story.stream(left, stream).await;
+        }
+        if streams.len() > 1 {
+            drop(streams.remove(0));
+            sleep(QUIET).await;
+        }
+    }
+    world.register("b", "persistent", None).await.unwrap();
+    world.route("w", "a", &["b"], "registered").await.unwrap();
+    story.stream("registered again", &mut streams[0]).await;
+    world.announce("w", &["a", "b"]).await;
+    world.route("w", "a", &["b"], "announced").await.unwrap();
+    story.stream("announced again", &mut streams[0]).await;
+    let mut other = world.open("w", "b").await.unwrap();
+    world.announce("w", &["a", "b"]).await;
+    world.route("w", "a", &["b"], "again").await.unwrap();
+    story.stream("announced again", &mut other).await;
+    drop((streams, other));
+
+    // The first of two is not read.
+    world.announce("x", &["a", "b"]).await;
+    let first = world.open("x", "b").await.unwrap();
+    sleep(QUIET).await;
+    for _ in 0..24 {
+        world.route("x", "a", &["b"], vec![0; MIB / 4]).await.unwrap();
+    }
+    let mut second = world.open("x", "b").await.unwrap();
+    world.route("x", "a", &["b"], "live").await.unwrap();
+    story.tell("second", drain(&mut second).await.len());
+    drop((first, second));
+    for message in world.poll("x", "b", 0).await.unwrap() {
+        world.ack("x", "b", &message.message_id, true).await.unwrap();
+    }
 }
 
 pub(super) async fn redelivery(twist: Twist) -> Story {
@@ -191,6 +238,10 @@ async fn all_sessions(story: &mut Story, twist: Twist) {
     for number in 20..30 {
         world.announce(&format!("x{number}"), &["a", "b"]).await;
         world.route(&format!("x{number}"), "a", &["b"], "before").await.unwrap();
+    }
+    // As many as possible in one millisecond.
+    for session in ["x20", "x21"].repeat(4) {
+        world.route(session, "a", &["b"], "tie").await.unwrap();
     }
     story.polled("all", &world.poll("", "b", 0).await);
     let mut one = world.open("w2", "b").await.unwrap();

@@ -1,8 +1,10 @@
 //! What shows only after many.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
-use super::super::world::{QUIET, World, drain, message, texts};
+use super::super::world::{QUIET, World, drain, drain_for, message, texts};
 use super::Story;
 use crate::specimen::Twist;
 
@@ -28,6 +30,17 @@ pub(super) async fn volume(twist: Twist) -> Story {
         story.status("to 60", &world.status("large", &id).await);
     }
 
+    // To as many streams, and more.
+    let mut streams = Vec::new();
+    for name in names.iter().chain(&names[..10]) {
+        streams.push(world.open("large", name).await.unwrap());
+    }
+    world.route("large", "a", &[], "to all").await.unwrap();
+    for stream in &mut streams {
+        story.tell("of many", texts(&drain_for(stream, Duration::from_millis(1)).await.0));
+    }
+    drop(streams);
+
     // Many, to one that is away, and then to its stream.
     sleep(QUIET * 20).await;
     for number in 0..120 {
@@ -37,6 +50,17 @@ pub(super) async fn volume(twist: Twist) -> Story {
     story.tell("waiting", world.pending("b").await);
     let mut b = world.open("s", "b").await.unwrap();
     story.tell("replayed", texts(&drain(&mut b).await));
+
+    // In many sessions, and to one that has not registered.
+    for number in 0..120 {
+        let session = format!("s{number:03}");
+        world.announce(&session, &["a", "b", "late"]).await;
+        world.route(&session, "a", &["b"], session.clone()).await.unwrap();
+        world.route("s000", "a", &["late"], session).await.unwrap();
+    }
+    story.tell("of all", texts(&world.poll("", "b", 0).await.unwrap()));
+    world.register("late", "persistent", None).await.unwrap();
+    story.tell("late", texts(&world.poll("s000", "late", 0).await.unwrap()));
     story
 }
 
@@ -51,6 +75,12 @@ pub(super) async fn endurance(twist: Twist) -> Story {
         }
         story.tell("live", texts(&drain(&mut b).await));
     }
+    world.announce("t", &["a", "b"]).await;
+    for number in 0..510 {
+        world.route("t", "a", &["b"], format!("{number}")).await.unwrap();
+    }
+    let mut again = world.open("t", "b").await.unwrap();
+    story.tell("replayed", texts(&drain(&mut again).await));
     for number in (0..1_010).chain([0]) {
         let request = message("s", "a", &["b"], "keyed");
         let id = world.send_keyed(request, Some(&number.to_string())).await;
