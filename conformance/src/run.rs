@@ -176,18 +176,6 @@ pub async fn run(
     if subject.door.has_certain_names() {
         subject.door.takes_names(&registered(&subject.door).await?);
     }
-    let ground = Ground {
-        door: subject.door.clone(),
-        timers: subject.timers,
-        capabilities: subject.capabilities.clone(),
-        means: subject.means.clone(),
-        timer_limit: options.timer_limit,
-        pace: Pace::new(&calibration),
-        clock,
-        seed: options.seed,
-        run: format!("{:06x}{:05x}", options.seed & 0xff_ffff, started_at_ms & 0xf_ffff),
-    };
-
     let mut reports = BTreeMap::new();
     let mut due = Vec::new();
     let selected = families::requirements().filter(|it| options.selection.contains(it));
@@ -205,6 +193,18 @@ pub async fn run(
             }
         }
     }
+    let ground = Ground {
+        door: subject.door.clone(),
+        timers: subject.timers,
+        capabilities: subject.capabilities.clone(),
+        means: subject.means.clone(),
+        timer_limit: options.timer_limit,
+        is_long: due.len() == 1 || due.iter().any(|it| it.1.turn == Turn::First),
+        pace: Pace::new(&calibration),
+        clock,
+        seed: options.seed,
+        run: format!("{:06x}{:05x}", options.seed & 0xff_ffff, started_at_ms & 0xf_ffff),
+    };
     let checked: Vec<_> = due.iter().map(|it| it.1).collect();
     tell(Progress::Began(&calibration, &checked));
 

@@ -43,6 +43,9 @@ pub struct Ground {
     pub means: Means,
     /// The longest of the target's timers that this run waits for.
     pub timer_limit: Duration,
+    /// Whether a part of a check may take as long as `message_ttl`: where others of this run take
+    /// as long anyway, or where there are no others.
+    pub is_long: bool,
     /// How long to wait.
     pub pace: Pace,
     /// The time, as the suite has it.
@@ -396,6 +399,12 @@ impl Trial {
             )));
         }
         Ok(())
+    }
+
+    /// Whether a check may wait for `message_ttl` beside what else it does.
+    pub(crate) fn waits_for_ttl(&self) -> bool {
+        let ttl = self.timers().message_ttl();
+        self.0.ground.is_long && self.can_wait_for("message_ttl", ttl).is_ok()
     }
 
     /// Sleeps.

@@ -48,8 +48,9 @@ pub(super) const FAMILY: Family = Family {
              included. (Whether `success = false` on one that failed by time-out or expiry is \
              accepted is unspecified; so is `acknowledged_at` of a failed one.)",
             "Acknowledges again, later, on another connection, after registering again, many times at \
-             once, after a thousand others and, where `message_ttl` is short, longer than that after the \
-             messages were routed, though not after they were acknowledged; compares the whole status.",
+             once, after a thousand others and, where the run waits for `message_ttl` anyway, longer than \
+             that after the messages were routed, though not after they were acknowledged; compares the \
+             whole status.",
             check!(the_same_again_changes_nothing),
         ),
         must(

@@ -29,8 +29,8 @@ pub(super) const FAMILY: Family = Family {
              between. A rejected call uses up no key.",
             "Repeats calls to one, some and all, with their recipients in another order, on another \
              connection, after acknowledgements, after up to 1,300 other keys, after the members changed \
-             and after the end of the session, by an event and in time; where `message_ttl` is short, \
-             longer than that after they were routed, though not after they were acknowledged. Uses one \
+             and after the end of the session, by an event and in time; where the run waits for \
+             `message_ttl` anyway, longer than that after they were routed. Uses one \
              key for several senders and sessions, and again after calls that were rejected; long keys, \
              and senders, sessions and keys that are the same once they are put together.",
             check!(the_same_call_is_one_message),

@@ -53,6 +53,7 @@ async fn examined(stalled: u64, check: Check) -> (RequirementReport, u32) {
         timers: Timers::short(),
         capabilities: Vec::new(),
         means: Means::default(),
+        is_long: true,
         timer_limit: Duration::from_secs(60),
         pace: Pace::new(&Calibration {
             round_trip_us: 100,

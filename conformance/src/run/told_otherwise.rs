@@ -4,8 +4,11 @@ use crate::outcome::Outcome;
 use crate::profile::Timers;
 use crate::report::RequirementReport;
 
+/// What the suite was told, as a profile has it.
+type Told = fn(&Timers) -> String;
+
 /// What of a profile several requirements wait for, if more than one of them is broken.
-const WAITED_FOR: [(&[&str], fn(&Timers) -> String); 3] = [
+const WAITED_FOR: [(&[&str], Told); 3] = [
     (&["DIR-3", "DIR-6", "HB-5", "HB-6", "HB-7", "HB-12", "HB-10"], |it| {
         format!("heartbeat_timeout_ms = {}", it.heartbeat_timeout_ms)
     }),
