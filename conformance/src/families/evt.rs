@@ -31,8 +31,8 @@ pub(super) const FAMILY: Family = Family {
              in `selected_parties`, or these are empty. (So a check ignores events of sessions that \
              are not its own.)",
             "Publishes events for one, several, 60 and all subscribers, in bursts of one session, some \
-             exactly alike, hundreds at once, numbered anew in each session, after a subscriber has \
-             opened a second stream, and beside one that does not read for a while.",
+             exactly alike, hundreds at once, after a subscriber has opened a second stream, and beside \
+             one that does not read for a while.",
             check!(subscribers_get_what_concerns_them),
         ),
         must(

@@ -46,7 +46,7 @@ impl State {
 
         // EVT-9: the same event again delivers nothing again.
         if let Some(known) = self.published.get(&event.event_id)
-            && (known.event == event || self.has(Fault::EventsDeduplicatedByIdAlone))
+            && (known.event == event || self.is(Variant::KnownByEventId))
             && !self.is(Variant::NoEventDedupe)
         {
             let subscriber_count =

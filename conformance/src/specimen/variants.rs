@@ -194,6 +194,8 @@ variants! {
         "An empty `session_id` is refused, on subscribing and on polling."
     NoEventReplay "no-event-replay" warns [] lacks ["event-replay"]:
         "Events reach those who listen when they are published, and nobody later."
+    KnownByEventId "known-by-event-id" warns [] lacks []:
+        "An event whose `event_id` is known counts as the same one again, whatever else is in it."
     EventsReplayedBySession "events-replayed-by-session" warns [] lacks []:
         "A late subscriber gets the events of before session by session."
     EndedSessionsReplayed "ended-sessions-replayed" warns [] lacks []:

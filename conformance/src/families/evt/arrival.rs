@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mpc_router_proto::v1::SessionEvent;
 use rand_core::RngCore as _;
 
-use super::super::announcing::{event, publishes_if_taken};
+use super::super::announcing::event;
 use super::super::prelude::*;
 use super::lagging::beside_a_reader_that_stalls;
 use super::series::{Series, audience, publishes};
@@ -58,30 +58,8 @@ pub(super) async fn subscribers_get_what_concerns_them(trial: Trial) -> Verdict 
         many_at_once(&trial).await?;
         a_second_stream(&trial).await
     };
-    let checked =
-        tokio::join!(one_by_one, numbered_by_session(&trial), beside_a_reader_that_stalls(&trial),);
-    all_hold([checked.0, checked.1, checked.2])
-}
-
-/// A publisher may count the events of each session anew: they are different ones.
-async fn numbered_by_session(trial: &Trial) -> Verdict {
-    let [alice, bob] = trial.parties(["numbered-a", "numbered-b"]).await?;
-    let both = [&alice, &bob];
-    let mut feeds = [listens(trial, &alice, &[]).await?, listens(trial, &bob, &[]).await?];
-    for number in 0..3 {
-        let session = trial.name(&format!("numbered-{number}"));
-        let event_id = trial.name("event-1");
-        let event = SessionEvent { event_id, ..event(STARTED, session.clone(), &both) };
-        // Whether it is taken is the target's own affair.
-        if !publishes_if_taken(trial, event).await? {
-            continue;
-        }
-        for feed in &mut feeds {
-            let what = format!("the event of {session}, with an event_id of another session's");
-            feed.next_wanted(|it| it.session_id == session, &what).await?;
-        }
-    }
-    Ok(())
+    let checked = tokio::join!(one_by_one, beside_a_reader_that_stalls(&trial));
+    all_hold([checked.0, checked.1])
 }
 
 async fn some_of_several(trial: &Trial) -> Verdict {

@@ -7,8 +7,6 @@ macro_rules! of_sessions {
         "An event that selects nobody reaches nobody."
     EventsDebounced "events-debounced" kills "EVT-1":
         "Events of one session within a few milliseconds are taken for one, and the later ones dropped."
-    EventsDeduplicatedByIdAlone "events-deduplicated-by-id-alone" kills "EVT-1":
-        "A set of known `event_id`s decides, so who counts events in each session anew loses the second session's."
     EventRingOf256 "event-ring-of-256" kills "EVT-1":
         "Events go through a broadcast channel of 256, and a reader that lags goes on behind what it missed."
     EventStreamDriesUpAfter500 "event-stream-dries-up-after-500" kills "EVT-1":
