@@ -16,6 +16,7 @@ pub mod contract;
 mod ending;
 pub mod families;
 pub mod feed;
+pub mod fuzz;
 pub mod identity;
 pub mod in_process;
 pub mod journal;

@@ -266,7 +266,8 @@ async fn a_target_that_dies_meanwhile_is_reported() {
     };
     ended.with(4, "died: it ended with exit status: 7; it printed last:\n  | the disk is full");
     assert!(ended.stdout.contains("TARGET LOST"), "{ended:?}");
-    assert!(ended.stdout.lines().count() < 8, "{ended:?}");
+    // What was found before is told.
+    assert!(ended.stdout.contains("heartbeats and liveness"), "{ended:?}");
     let report = bench.report("report.json");
     assert_eq!((report.verdict, report.counts.passed), (OverallVerdict::Unreachable, 1));
 }

@@ -1,0 +1,79 @@
+//! Decides each anomaly. All of it is sorting and sweeping: no history takes long.
+
+mod acceptance;
+mod counts;
+mod delivery;
+mod events;
+mod order;
+mod redelivery;
+mod status;
+
+use super::anomaly::Anomaly;
+use super::history::{History, Moment, Party, Unit};
+use super::model::{Model, Rules};
+
+/// So many findings of one anomaly are told; more of the same say nothing new.
+const TOLD: usize = 8;
+
+/// What is wrong with a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of wrong it is.
+    pub anomaly: Anomaly,
+    /// When it showed.
+    pub at: Moment,
+    /// Who saw it.
+    pub party: Option<Party>,
+    /// The unit that it is about.
+    pub unit: Option<Unit>,
+    /// What was seen.
+    pub words: String,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Findings {
+    all: Vec<Finding>,
+    counts: Vec<(Anomaly, usize)>,
+}
+
+impl Findings {
+    /// Adds one, whose words are only made if they will be told.
+    fn add(
+        &mut self,
+        anomaly: Anomaly,
+        at: Moment,
+        party: impl Into<Option<Party>>,
+        unit: impl Into<Option<Unit>>,
+        words: impl FnOnce() -> String,
+    ) {
+        let place = self.counts.iter().position(|it| it.0 == anomaly).unwrap_or_else(|| {
+            self.counts.push((anomaly, 0));
+            self.counts.len() - 1
+        });
+        let count = &mut self.counts[place].1;
+        *count += 1;
+        if *count <= TOLD {
+            let (party, unit) = (party.into(), unit.into());
+            self.all.push(Finding { anomaly, at, party, unit, words: words() });
+        }
+    }
+}
+
+/// What is wrong with `history`, in the order in which it showed.
+pub fn check(history: &History, rules: Rules) -> Vec<Finding> {
+    let model = Model::of(history, rules);
+    let mut found = Findings::default();
+    delivery::check(&model, &mut found);
+    order::check(&model, &mut found);
+    redelivery::check(&model, &mut found);
+    status::check(&model, &mut found);
+    counts::check(&model, &mut found);
+    acceptance::check(&model, &mut found);
+    events::check(&model, &mut found);
+    found.all.sort_by_key(|it| (it.at, it.anomaly));
+    found.all
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Calls that were accepted and should not have been, or refused without a reason.
+
+use super::super::anomaly::Anomaly;
+use super::super::history::{Asked, Call, End, Got, Message, Moment, NEVER, Party, Session};
+use super::super::model::{Model, Truth};
+use super::Findings;
+
+pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
+    let mut registered = vec![NEVER; model.history.parties as usize];
+    let mut may_be_registered = vec![NEVER; model.history.parties as usize];
+    for call in &model.history.calls {
+        if let Asked::Register(party) = call.asked
+            && call.got != Got::Refused
+        {
+            let may = &mut may_be_registered[party.index()];
+            *may = call.begun.min(*may);
+            if let Got::Done(_) = call.got {
+                let is = &mut registered[party.index()];
+                *is = call.ended.min(*is);
+            }
+        }
+    }
+    for call in &model.history.calls {
+        let known = |party: Party| {
+            if registered[party.index()] < call.begun {
+                Truth::Yes
+            } else if may_be_registered[party.index()] <= call.ended {
+                Truth::Perhaps
+            } else {
+                Truth::No
+            }
+        };
+        let (right, party) = match &call.asked {
+            Asked::Register(party) => (Truth::Yes, Some(*party)),
+            Asked::Heartbeat(party) => (known(*party), Some(*party)),
+            Asked::Poll(party, session, _) => {
+                let right = match (known(*party), session) {
+                    (Truth::Yes, Some(session)) => may_read(model, call, *party, *session),
+                    (right, _) => right,
+                };
+                (right, Some(*party))
+            }
+            Asked::Route(unit) => {
+                let sender = model.history.units[unit.index()].sender;
+                // An unregistered sender is unspecified.
+                let right = match (known(sender), may_route(model, call, unit.index())) {
+                    (Truth::Yes, right) => right,
+                    (_, Truth::No) => Truth::No,
+                    _ => Truth::Perhaps,
+                };
+                (right, Some(sender))
+            }
+            Asked::Acknowledge { party, session, message, success } => {
+                acknowledged(model, found, call, (*party, *session, *message, *success));
+                continue;
+            }
+            Asked::Publish(_) | Asked::Status(..) | Asked::List { .. } => continue,
+        };
+        judge(found, call, right, party);
+    }
+    for stream in &model.history.streams {
+        let was_known = registered[stream.party.index()] < stream.begun;
+        let may_read = stream.session.map_or(Truth::Yes, |session| {
+            reads(model, session, stream.party, stream.begun, stream.alive)
+        });
+        if was_known
+            && may_read == Truth::Yes
+            && matches!(stream.end, End::Refused | End::Theirs)
+            && !model.was_out(stream.begun, stream.sound.max(stream.begun))
+        {
+            found.add(
+                Anomaly::StreamEnded,
+                stream.sound.max(stream.begun),
+                stream.party,
+                None,
+                || "its subscription ended, and not by the party".into(),
+            );
+        }
+    }
+}
+
+fn judge(found: &mut Findings, call: &Call, right: Truth, party: Option<Party>) {
+    let unit = match call.asked {
+        Asked::Route(unit) => Some(unit),
+        _ => None,
+    };
+    match (&call.got, right) {
+        (Got::Refused, Truth::Yes) => {
+            found.add(Anomaly::RightfulRefused, call.ended, party, unit, || {
+                format!("{:?} was refused", call.asked)
+            });
+        }
+        (Got::Done(_), Truth::No) => {
+            found.add(Anomaly::WrongAccepted, call.ended, party, unit, || {
+                format!("{:?} was accepted", call.asked)
+            });
+        }
+        _ => {}
+    }
+}
+
+fn may_read(model: &Model<'_>, call: &Call, party: Party, session: Session) -> Truth {
+    match reads(model, session, party, call.begun, call.ended) {
+        // Who had been a member may read what came to it then.
+        Truth::No if model.is_member(session, party, 0, call.ended) != Truth::No => Truth::Perhaps,
+        right => right,
+    }
+}
+
+fn reads(model: &Model<'_>, session: Session, party: Party, from: Moment, to: Moment) -> Truth {
+    match model.is_member(session, party, from, to.max(from)) {
+        right if model.rules.membership => right,
+        Truth::Yes => Truth::Yes,
+        _ => Truth::Perhaps,
+    }
+}
+
+fn may_route(model: &Model<'_>, call: &Call, unit: usize) -> Truth {
+    let routed = &model.history.units[unit];
+    if !model.rules.membership {
+        return Truth::Perhaps;
+    }
+    if routed.to.contains(&routed.sender) {
+        // That it is refused is a SHOULD.
+        return Truth::Perhaps;
+    }
+    let (from, to) = (call.begun, call.ended);
+    let senders = std::iter::once(&routed.sender);
+    let members =
+        senders.chain(&routed.to).map(|it| model.is_member(routed.session, *it, from, to));
+    let all = members.chain([model.is_open(routed.session, from, to)]);
+    all.fold(Truth::Yes, |all, one| match (all, one) {
+        (Truth::No, _) | (_, Truth::No) => Truth::No,
+        (Truth::Yes, Truth::Yes) => Truth::Yes,
+        _ => Truth::Perhaps,
+    })
+}
+
+fn acknowledged(
+    model: &Model<'_>,
+    found: &mut Findings,
+    call: &Call,
+    (party, session, message, success): (Party, Session, Message, bool),
+) {
+    let unit = model.units.get(message.index()).copied().flatten();
+    let unit = unit.filter(|it| model.history.units[it.index()].session == session);
+    let delivery = unit.and_then(|it| model.delivery(it, party));
+    let Some(delivery) = delivery else {
+        if matches!(call.got, Got::Done(_)) {
+            found.add(Anomaly::AcknowledgementTaken, call.ended, party, unit, || {
+                "the party acknowledged what is not for it, and that was accepted".into()
+            });
+        }
+        return;
+    };
+    let unit = delivery.unit;
+    if delivery.is_good != NEVER && delivery.is_bad != NEVER && matches!(call.got, Got::Done(_)) {
+        found.add(Anomaly::BothWays, call.ended, party, unit, || {
+            "it was acknowledged both with success and without".into()
+        });
+    }
+    let other_way = if success { delivery.may_be_bad } else { delivery.may_be_good };
+    let is_there = model.fates[unit.index()].effect() < call.begun;
+    let is_right = is_there
+        && (delivery.certain || delivery.seen < call.begun)
+        && other_way > call.ended
+        && model.may_fail(delivery) > call.ended;
+    if call.got == Got::Refused && is_right {
+        found.add(Anomaly::AcknowledgementRefused, call.ended, party, unit, || {
+            "it is there, and nothing speaks against the acknowledgement".into()
+        });
+    }
+}

@@ -1,0 +1,184 @@
+//! Counts, presence, acceptance and events.
+
+use super::*;
+
+pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
+    (Anomaly::PendingCount, |history, random| {
+        let heartbeat = |call: &Call| matches!(call.got, Got::Done(Answer::Heartbeat { .. }));
+        let place = any(random, calls(history, heartbeat))?;
+        let by = if random.next_u32() % 2 == 0 { 40 } else { -40 };
+        if let Got::Done(Answer::Heartbeat { pending, .. }) = &mut history.calls[place].got {
+            *pending += by;
+        }
+        Some(())
+    }),
+    (Anomaly::ServerTimeGoesBack, |history, _| {
+        let heartbeat = |call: &&mut Call| matches!(call.got, Got::Done(Answer::Heartbeat { .. }));
+        let last = history.calls.iter_mut().rfind(heartbeat)?;
+        if let Got::Done(Answer::Heartbeat { server_ms, .. }) = &mut last.got {
+            *server_ms = 1;
+        }
+        Some(())
+    }),
+    (Anomaly::LastSeenGoesBack, |history, _| {
+        let listed = |call: &&mut Call| matches!(call.got, Got::Done(Answer::Listed(_)));
+        let mut all = history.calls.iter_mut().filter(listed);
+        all.next()?;
+        if let Got::Done(Answer::Listed(entries)) = &mut all.next_back()?.got {
+            entries[0].last_seen_at = 1;
+        }
+        Some(())
+    }),
+    (Anomaly::NotListed, |history, random| {
+        let place =
+            any(random, calls(history, |it| matches!(it.got, Got::Done(Answer::Listed(_)))))?;
+        if let Got::Done(Answer::Listed(entries)) = &mut history.calls[place].got {
+            entries.pop();
+        }
+        Some(())
+    }),
+    (Anomaly::ListedWrongly, |history, random| {
+        let place =
+            any(random, calls(history, |it| matches!(it.got, Got::Done(Answer::Listed(_)))))?;
+        if let Got::Done(Answer::Listed(entries)) = &mut history.calls[place].got {
+            let again = entries[0];
+            entries.push(again);
+        }
+        Some(())
+    }),
+    (Anomaly::OfflineTooSoon, |history, _| {
+        // Of the first listing, everybody was heard of a moment before.
+        let listed = |call: &&mut Call| matches!(call.got, Got::Done(Answer::Listed(_)));
+        let first = history.calls.iter_mut().find(listed)?;
+        (first.ended < 12_000).then_some(())?;
+        if let Got::Done(Answer::Listed(entries)) = &mut first.got {
+            entries[0].online = false;
+        }
+        Some(())
+    }),
+    (Anomaly::OnlineTooLong, |history, _| {
+        let party = Party(PARTIES);
+        history.parties += 1;
+        let call = |begun, asked, got| Call { begun, ended: begun + 1, asked, got };
+        history.calls.push(call(1, Asked::Register(party), Got::Done(Answer::Accepted)));
+        let (online, last_seen_at) = (true, 0);
+        for call in &mut history.calls {
+            if let Got::Done(Answer::Listed(entries)) = &mut call.got {
+                entries.push(Entry { party, online, last_seen_at });
+            }
+        }
+        history.calls.sort_by_key(|it| it.begun);
+        let listed = |it: &Call| matches!(it.got, Got::Done(Answer::Listed(_)));
+        history.calls.iter().find(|it| listed(it) && it.begun > 10_000)?;
+        Some(())
+    }),
+    (Anomaly::RightfulRefused, |history, random| {
+        let place = any(random, calls(history, |it| matches!(it.asked, Asked::Heartbeat(_))))?;
+        history.calls[place].got = Got::Refused;
+        Some(())
+    }),
+    (Anomaly::WrongAccepted, |history, _| {
+        let party = Party(PARTIES);
+        history.parties += 1;
+        let (begun, ended) = (20_000, 20_001);
+        let got = Got::Done(Answer::Heartbeat { server_ms: 100_000, pending: 0 });
+        history.calls.push(Call { begun, ended, asked: Asked::Heartbeat(party), got });
+        history.calls.sort_by_key(|it| it.begun);
+        Some(())
+    }),
+    (Anomaly::StreamEnded, |history, random| {
+        let model = Model::of(history, RULES);
+        let is_right = |it: &Opened| {
+            it.session.is_none_or(|session| {
+                let truth = model.is_member(session, it.party, it.begun, it.alive);
+                truth == crate::fuzz::model::Truth::Yes
+            })
+        };
+        let places = (0..history.streams.len()).filter(|it| is_right(&history.streams[*it]));
+        let place = any(random, places)?;
+        history.streams[place].end = End::Theirs;
+        Some(())
+    }),
+    (Anomaly::StreamSilent, |history, random| {
+        let place = any(random, 0..history.items.len())?;
+        let item = history.items[place];
+        let stream = &history.streams[item.stream.index()];
+        let alone = history.streams.iter().filter(|it| it.party == stream.party).count() == 1;
+        let model = Model::of(history, RULES);
+        let delivery = *model.delivery(item.seen.unit?, stream.party)?;
+        let is_due = delivery.certain
+            && item.at + 2 * RULES.slack < stream.sound.min(delivery.may_be_over());
+        (alone && is_due).then_some(())?;
+        history.items.retain(|it| (it.stream, it.seen) != (item.stream, item.seen));
+        // That it is there was seen elsewhere: the answer of its routing.
+        let fate = Model::of(history, RULES).fates[item.seen.unit?.index()];
+        (fate.effect() <= item.at).then_some(())
+    }),
+    (Anomaly::EventLost, |history, random| {
+        let place = any(random, 0..history.heard.len())?;
+        let heard = history.heard.remove(place);
+        let listener = &history.listeners[heard.listener.index()];
+        let publish = history
+            .calls
+            .iter()
+            .find(|it| it.asked == Asked::Publish(heard.notice.expect("right")))?;
+        let is_sure = publish.begun > listener.alive && matches!(publish.got, Got::Done(_));
+        is_sure.then_some(())
+    }),
+    (Anomaly::EventTwice, |history, random| {
+        let place = any(random, 0..history.heard.len())?;
+        let again = history.heard[place];
+        history.heard.push(again);
+        Some(())
+    }),
+    (Anomaly::EventPhantom, |history, random| {
+        let place = any(random, 0..history.heard.len())?;
+        history.heard[place].notice = None;
+        Some(())
+    }),
+    (Anomaly::EventAltered, |history, random| {
+        let place = any(random, 0..history.heard.len())?;
+        history.heard[place].whole = false;
+        Some(())
+    }),
+    (Anomaly::EventOrder, |history, _| {
+        let heard = |it: &Heard, listener: u32| it.listener == Listener(listener);
+        for listener in 0..history.listeners.len() as u32 {
+            let own: Vec<_> = (0..history.heard.len())
+                .filter(|it| heard(&history.heard[*it], listener))
+                .collect();
+            if let [.., first, second] = own[..] {
+                let sure = |notice: Option<Notice>| {
+                    let asked = Asked::Publish(notice.expect("right"));
+                    let call = history.calls.iter().find(|it| it.asked == asked);
+                    call.is_some_and(|it| {
+                        let alive = history.listeners[listener as usize].alive;
+                        matches!(it.got, Got::Done(_)) && it.begun > alive
+                    })
+                };
+                let (a, b) = (history.heard[first].notice, history.heard[second].notice);
+                if sure(a) && sure(b) {
+                    history.heard[first].at = history.heard[second].at;
+                    (history.heard[first].notice, history.heard[second].notice) = (b, a);
+                    return Some(());
+                }
+            }
+        }
+        None
+    }),
+    (Anomaly::EventToOthers, |history, random| {
+        let place = any(random, 0..history.heard.len())?;
+        let heard = history.heard[place];
+        let party = history.listeners[heard.listener.index()].party;
+        let notice = &mut history.notices[heard.notice?.index()];
+        (notice.kind != Kind::Begins).then_some(())?;
+        notice.selected = (0..PARTIES).map(Party).filter(|it| *it != party).collect();
+        Some(())
+    }),
+    (Anomaly::SubscriberCount, |history, random| {
+        let published = |it: &Call| matches!(it.got, Got::Done(Answer::Published(_)));
+        let place = any(random, calls(history, published))?;
+        history.calls[place].got = Got::Done(Answer::Published(i64::from(PARTIES) + 1));
+        Some(())
+    }),
+];

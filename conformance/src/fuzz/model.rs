@@ -1,0 +1,426 @@
+//! What should happen: the contract over a history, as sets and sequences.
+//!
+//! A call that has no answer may have happened once, at any time after its begin, or never. So each
+//! statement here has two sides: what **must** have happened, and what **may** have. A history is
+//! wrong only where it goes beyond what may be, or stays behind what must be.
+
+use super::history::{
+    Answer, Asked, Call, Got, History, Kind, Message, Moment, NEVER, Party, Seen, Session, Stream,
+    Unit,
+};
+
+/// What the target's timers and rules are. Microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// A party silent for longer is offline.
+    pub heartbeat_timeout: Moment,
+    /// What is sent on a stream and not acknowledged for so long is sent again, if it is at all.
+    pub ack_timeout: Option<Moment>,
+    /// How often.
+    pub max_retries: u32,
+    /// What is outstanding for so long fails; [`NEVER`] if it does not.
+    pub message_ttl: Moment,
+    /// How late anything may be that the target's timers do.
+    pub slack: Moment,
+    /// Whether only members of a session send and receive in it.
+    pub membership: bool,
+}
+
+impl Rules {
+    /// From the first sending on a stream to the failure of what is never acknowledged.
+    pub fn all_attempts(&self) -> Moment {
+        let attempts = Moment::from(self.max_retries) + 1;
+        self.ack_timeout.map_or(NEVER, |timeout| timeout.saturating_mul(attempts))
+    }
+}
+
+/// Where a copy came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A subscription.
+    Stream(Stream),
+    /// The answer to this call, by its place in the history.
+    Poll(usize),
+}
+
+/// A copy that a party has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Who saw it.
+    pub party: Party,
+    /// When.
+    pub at: Moment,
+    /// When the way by which it came was opened.
+    pub opened: Moment,
+    /// By which way.
+    pub way: Way,
+    /// What it is.
+    pub seen: Seen,
+}
+
+/// What became of a unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Fate {
+    /// When its routing was tried first; [`NEVER`] if it never was.
+    pub begun: Moment,
+    /// When it was accepted, as far as its sender knows.
+    pub accepted: Moment,
+    /// When it was seen first.
+    pub seen: Moment,
+    /// Whether every try was refused, so that it must not be there.
+    pub refused: bool,
+    /// Its `message_id`, if anybody knows it.
+    pub message: Option<Message>,
+    /// Its deliveries, by their places.
+    first: usize,
+    count: usize,
+}
+
+impl Fate {
+    /// From when on it is there, whatever else is true.
+    pub fn effect(&self) -> Moment {
+        self.accepted.min(self.seen)
+    }
+
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.effect() != NEVER
+    }
+}
+
+/// One unit for one recipient.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// The unit.
+    pub unit: Unit,
+    /// The recipient.
+    pub party: Party,
+    /// Whether it must be one; else it may be.
+    pub certain: bool,
+    /// When it was first seen.
+    pub seen: Moment,
+    /// When it was first seen on a stream.
+    pub streamed: Moment,
+    /// From when on it may be acknowledged: when that was first asked for, and not refused.
+    pub may_be_good: Moment,
+    /// From when on it may be refused by its recipient.
+    pub may_be_bad: Moment,
+    /// From when on it must be acknowledged.
+    pub is_good: Moment,
+    /// From when on it must be refused.
+    pub is_bad: Moment,
+}
+
+impl Delivery {
+    /// From when on its recipient may have ended it.
+    pub fn may_be_over(&self) -> Moment {
+        self.may_be_good.min(self.may_be_bad)
+    }
+
+    /// From when on its recipient has ended it.
+    pub fn is_over(&self) -> Moment {
+        self.is_good.min(self.is_bad)
+    }
+}
+
+/// Whether something is so at some time in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It is not.
+    No,
+    /// It may be.
+    Perhaps,
+    /// It is, all the time.
+    Yes,
+}
+
+/// An event that says something of a session.
+#[derive(Clone, Debug)]
+struct Announcement {
+    begun: Moment,
+    /// When it was accepted; [`NEVER`] if nobody knows.
+    accepted: Moment,
+    kind: Kind,
+    /// Whom it selects, in order.
+    selected: Vec<Party>,
+}
+
+/// The history, with what follows from it.
+#[derive(Debug)]
+pub struct Model<'h> {
+    /// The history.
+    pub history: &'h History,
+    /// The rules.
+    pub rules: Rules,
+    /// Of each unit.
+    pub fates: Vec<Fate>,
+    /// All deliveries, those of a unit side by side and in the order of their parties.
+    pub deliveries: Vec<Delivery>,
+    /// All copies, in the order of time.
+    pub copies: Vec<Copy>,
+    /// The unit of each message, as its sender or the first copy has it.
+    pub units: Vec<Option<Unit>>,
+    announcements: Vec<Vec<Announcement>>,
+}
+
+impl<'h> Model<'h> {
+    /// What follows from `history` under `rules`.
+    pub fn of(history: &'h History, rules: Rules) -> Self {
+        let mut model = Self {
+            history,
+            rules,
+            fates: fates(history),
+            deliveries: Vec::new(),
+            copies: copies(history),
+            units: vec![None; history.messages as usize],
+            announcements: announcements(history),
+        };
+        // What senders were told goes before what came.
+        for (place, fate) in model.fates.iter().enumerate() {
+            if let Some(message) = fate.message {
+                model.units[message.index()].get_or_insert(Unit(place as u32));
+            }
+        }
+        for copy in &model.copies {
+            if let Some(unit) = copy.seen.unit {
+                let fate = &mut model.fates[unit.index()];
+                fate.seen = fate.seen.min(copy.at);
+                fate.message.get_or_insert(copy.seen.message);
+                model.units[copy.seen.message.index()].get_or_insert(unit);
+            }
+        }
+        model.expand();
+        model.follow();
+        model
+    }
+
+    /// The delivery of a unit to a party.
+    pub fn delivery(&self, unit: Unit, party: Party) -> Option<&Delivery> {
+        self.place_of(unit, party).map(|place| &self.deliveries[place])
+    }
+
+    /// The place of the delivery of a unit to a party.
+    pub fn place_of(&self, unit: Unit, party: Party) -> Option<usize> {
+        let fate = &self.fates[unit.index()];
+        let own = &self.deliveries[fate.first..fate.first + fate.count];
+        own.binary_search_by_key(&party, |it| it.party).ok().map(|place| fate.first + place)
+    }
+
+    /// The deliveries of a unit.
+    pub fn deliveries_of(&self, unit: Unit) -> &[Delivery] {
+        let fate = &self.fates[unit.index()];
+        &self.deliveries[fate.first..fate.first + fate.count]
+    }
+
+    /// From when on a delivery may have failed by itself.
+    pub fn may_fail(&self, delivery: &Delivery) -> Moment {
+        let begun = self.fates[delivery.unit.index()].begun;
+        let by_age = begun.saturating_add(self.rules.message_ttl);
+        // Not from when it was seen: what was sent on a stream may not have arrived.
+        by_age.min(begun.saturating_add(self.rules.all_attempts()))
+    }
+
+    /// Whether there was an outage from `from` to `to`.
+    pub fn was_out(&self, from: Moment, to: Moment) -> bool {
+        self.history.outages.iter().any(|it| it.0 <= to && it.1 >= from)
+    }
+
+    /// Whether a party is a member of a session from `from` to `to`.
+    pub fn is_member(&self, session: Session, party: Party, from: Moment, to: Moment) -> Truth {
+        let (mut some, mut all) = (false, true);
+        let is_known = in_force(&self.announcements[session.index()], from, to, |it| {
+            let selects = it.selected.binary_search(&party).is_ok();
+            (some, all) = (some || selects, all && selects);
+        });
+        match (some, all && is_known) {
+            (false, _) => Truth::No,
+            (true, false) => Truth::Perhaps,
+            (true, true) => Truth::Yes,
+        }
+    }
+
+    /// Whether a session is announced and has not ended from `from` to `to`.
+    pub fn is_open(&self, session: Session, from: Moment, to: Moment) -> Truth {
+        let all = &self.announcements[session.index()];
+        let begins = || all.iter().filter(|it| it.kind == Kind::Begins);
+        let ends = || all.iter().filter(|it| it.kind == Kind::Ends);
+        if !begins().any(|it| it.begun <= to) || ends().any(|it| it.accepted < from) {
+            Truth::No
+        } else if begins().any(|it| it.accepted < from) && !ends().any(|it| it.begun <= to) {
+            Truth::Yes
+        } else {
+            Truth::Perhaps
+        }
+    }
+
+    /// Whom each unit is for.
+    fn expand(&mut self) {
+        for place in 0..self.fates.len() {
+            let (unit, fate) = (Unit(place as u32), self.fates[place]);
+            let routed = &self.history.units[place];
+            let first = self.deliveries.len();
+            let mut add = |party, certain| {
+                let never = NEVER;
+                self.deliveries.push(Delivery {
+                    unit,
+                    party,
+                    certain,
+                    seen: never,
+                    streamed: never,
+                    may_be_good: never,
+                    may_be_bad: never,
+                    is_good: never,
+                    is_bad: never,
+                });
+            };
+            if fate.begun == NEVER {
+            } else if routed.to.is_empty() {
+                let mut known: Vec<(Party, u32)> = Vec::new();
+                let mut sets = 0;
+                let announcements = &self.announcements[routed.session.index()];
+                let is_known = in_force(announcements, fate.begun, fate.effect(), |it| {
+                    sets += 1;
+                    for party in it.selected.iter().filter(|it| **it != routed.sender) {
+                        match known.binary_search_by_key(party, |it| it.0) {
+                            Ok(place) => known[place].1 += 1,
+                            Err(place) => known.insert(place, (*party, 1)),
+                        }
+                    }
+                });
+                known.iter().for_each(|it| add(it.0, is_known && it.1 == sets));
+            } else {
+                let mut to = routed.to.clone();
+                to.sort_unstable();
+                to.dedup();
+                to.into_iter().for_each(|party| add(party, true));
+            }
+            let fate = &mut self.fates[place];
+            (fate.first, fate.count) = (first, self.deliveries.len() - first);
+        }
+    }
+
+    /// What became of each delivery.
+    fn follow(&mut self) {
+        for place in 0..self.copies.len() {
+            let copy = self.copies[place];
+            let Some(unit) = copy.seen.unit else { continue };
+            let Some(place) = self.place_of(unit, copy.party) else { continue };
+            let delivery = &mut self.deliveries[place];
+            delivery.seen = delivery.seen.min(copy.at);
+            if let Way::Stream(_) = copy.way {
+                delivery.streamed = delivery.streamed.min(copy.at);
+            }
+        }
+        for call in &self.history.calls {
+            let Asked::Acknowledge { party, session, message, success } = call.asked else {
+                continue;
+            };
+            let Some(unit) = self.units.get(message.index()).copied().flatten() else { continue };
+            if self.history.units[unit.index()].session != session || call.got == Got::Refused {
+                continue;
+            }
+            let Some(place) = self.place_of(unit, party) else { continue };
+            let delivery = &mut self.deliveries[place];
+            let (may, is) = match success {
+                true => (&mut delivery.may_be_good, &mut delivery.is_good),
+                false => (&mut delivery.may_be_bad, &mut delivery.is_bad),
+            };
+            *may = call.begun.min(*may);
+            if matches!(call.got, Got::Done(_)) {
+                *is = call.ended.min(*is);
+            }
+        }
+    }
+}
+
+/// Tells each announcement of members that may be in force at some time from `from` to `to`. Returns
+/// whether one of them must be.
+fn in_force(
+    all: &[Announcement],
+    from: Moment,
+    to: Moment,
+    mut tell: impl FnMut(&Announcement),
+) -> bool {
+    let selecting = || all.iter().filter(|it| it.kind == Kind::Begins && !it.selected.is_empty());
+    for it in selecting().filter(|it| it.begun <= to) {
+        let is_old = selecting().any(|other| other.begun > it.accepted && other.accepted < from);
+        if !is_old {
+            tell(it);
+        }
+    }
+    selecting().any(|it| it.accepted < from)
+}
+
+fn fates(history: &History) -> Vec<Fate> {
+    let unheard = Fate {
+        begun: NEVER,
+        accepted: NEVER,
+        seen: NEVER,
+        refused: true,
+        message: None,
+        first: 0,
+        count: 0,
+    };
+    let mut fates = vec![unheard; history.units.len()];
+    for call in &history.calls {
+        let Asked::Route(unit) = call.asked else { continue };
+        let fate = &mut fates[unit.index()];
+        fate.begun = fate.begun.min(call.begun);
+        fate.refused &= call.got == Got::Refused;
+        if let Got::Done(Answer::Routed(message)) = call.got {
+            fate.accepted = fate.accepted.min(call.ended);
+            fate.message.get_or_insert(message);
+        }
+    }
+    fates
+}
+
+fn copies(history: &History) -> Vec<Copy> {
+    let mut copies = Vec::with_capacity(history.items.len());
+    for item in &history.items {
+        let stream = &history.streams[item.stream.index()];
+        copies.push(Copy {
+            party: stream.party,
+            at: item.at,
+            opened: stream.begun,
+            way: Way::Stream(item.stream),
+            seen: item.seen,
+        });
+    }
+    for (place, call) in history.calls.iter().enumerate() {
+        if let (Asked::Poll(party, ..), Got::Done(Answer::Polled(listed))) =
+            (&call.asked, &call.got)
+        {
+            copies.extend(listed.iter().map(|seen| Copy {
+                party: *party,
+                at: call.ended,
+                opened: call.begun,
+                way: Way::Poll(place),
+                seen: *seen,
+            }));
+        }
+    }
+    // What came by one way stays in its order.
+    copies.sort_by_key(|it| it.at);
+    copies
+}
+
+fn announcements(history: &History) -> Vec<Vec<Announcement>> {
+    let mut all = vec![Vec::new(); history.sessions as usize];
+    for call in &history.calls {
+        let Call { asked: Asked::Publish(notice), begun, ended, got } = call else { continue };
+        if *got == Got::Refused {
+            continue;
+        }
+        let published = &history.notices[notice.index()];
+        let mut selected = published.selected.clone();
+        selected.sort_unstable();
+        all[published.session.index()].push(Announcement {
+            begun: *begun,
+            accepted: if matches!(got, Got::Done(_)) { *ended } else { NEVER },
+            kind: published.kind,
+            selected,
+        });
+    }
+    all
+}
