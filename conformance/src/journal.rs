@@ -11,7 +11,7 @@ use crate::report::TimelineEntry;
 const ENTRIES_KEPT: usize = 200;
 
 /// What came back of a call that is under way when the check ends.
-const UNDER_WAY: &str = "was under way when the check ended";
+pub(crate) const UNDER_WAY: &str = "was under way when the check ended";
 
 /// What one check called, in the order of beginning.
 #[derive(Clone, Debug)]

@@ -95,7 +95,7 @@ const REFUSED: [StatusCode; 4] = [
     StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::INTERNAL_SERVER_ERROR,
-    StatusCode::FOUND,
+    StatusCode::BAD_GATEWAY,
 ];
 
 impl Reply {

@@ -197,9 +197,9 @@ impl Power {
     /// # Errors
     /// If that did not work, or cannot be done with this target.
     pub async fn pause(&self) -> io::Result<()> {
-        self.0.engine.pause().await?;
+        // Also if that does not come to its end.
         self.0.on.store(false, Ordering::Relaxed);
-        Ok(())
+        self.0.engine.pause().await
     }
 
     /// Lets it run on.
@@ -217,9 +217,9 @@ impl Power {
     /// # Errors
     /// If that did not work, or cannot be done with this target.
     pub async fn cut(&self) -> io::Result<()> {
-        self.0.engine.cut().await?;
+        // Also if that does not come to its end.
         self.0.on.store(false, Ordering::Relaxed);
-        Ok(())
+        self.0.engine.cut().await
     }
 
     /// Gives the network back.

@@ -247,8 +247,11 @@ pub async fn run(
                 None => break false,
                 Some(ended) => {
                     let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-                    going_on.remove(&id);
+                    let turn = going_on.remove(&id);
                     is_over = note(ended.map(|(_, report)| report));
+                    if turn == Some(Turn::Quiet) && is_silent(&subject.door).await {
+                        break true;
+                    }
                 }
             },
             // What takes all that the target has leaves nothing for others.

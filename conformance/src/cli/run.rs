@@ -381,7 +381,7 @@ struct Done {
 }
 
 /// Finds out before the run, not after it, that a report could not be written.
-fn writable(path: &Path) -> Result<(), Failure> {
+pub(super) fn writable(path: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::usage(format!("cannot write {}: {error}; choose another place", path.display()))
     };

@@ -14,7 +14,7 @@ use owo_colors::OwoColorize as _;
 use self::watch::Watch;
 use super::Failure;
 use super::list::textwrap;
-use super::run::LATENCY_MAX;
+use super::run::{LATENCY_MAX, writable};
 use crate::causes;
 use crate::families::{self, FAMILIES};
 use crate::report::html::matrix::Matrix;
@@ -85,6 +85,9 @@ impl Selftest {
     pub(super) fn execute(self) -> Result<u8, Failure> {
         let selection = Selection::new(&self.check, &[], &[]).map_err(Failure::usage)?;
         let (faults, variants) = self.chosen(&selection)?;
+        for file in self.html.iter().chain(&self.write_symptoms) {
+            writable(file)?;
+        }
         let (mut found, mut alarms) = Watch::default().over(|watch| {
             (self.faults(&faults, watch), self.variants(&variants, &selection, watch))
         });

@@ -8,7 +8,7 @@ use self::known::Known;
 use super::arrivals::{all_of, stream_of};
 use super::prelude::*;
 use crate::listing;
-use crate::many::{each, volume};
+use crate::many::{each, volume, volume_that_fits};
 use crate::party::{Party, Sent};
 use crate::trial::registration;
 
@@ -271,7 +271,7 @@ async fn members_may_register_late(trial: Trial) -> Verdict {
         let to: &[&Party] = if number % 10 == 0 { &[] } else { &[&streaming, &polling] };
         (&alice, alice.outgoing(&session, to, format!("message {number}")))
     });
-    let mut all = volume(&trial, requests).await?;
+    let mut all = volume_that_fits(&trial, requests).await?;
     all.extend([to_both, to_all]);
     for party in [&streaming, &polling] {
         party.register("temporary").await.prepared()?;

@@ -6,6 +6,7 @@ use super::baseline::Baseline;
 use super::ceremony::{CeremonyCheck, CeremonyParty, CeremonyPhase};
 use super::*;
 use crate::families;
+use crate::journal::UNDER_WAY;
 use crate::profile::Timers;
 
 /// Text that would act if a form took it for its own.
@@ -293,7 +294,7 @@ fn ack_4() -> RequirementReport {
         entry(90, Some(700), "bob", "GetPendingMessages(s after 0)", "message m-7"),
         entry(800, Some(1_400), "bob", "AcknowledgeMessage(m-7, success = true)", "accepted"),
         entry(1_500, Some(2_000), "bob", "AcknowledgeMessage(m-7, success = false)", "accepted"),
-        entry(2_100, None, "bob", "GetMessageStatus(m-7)", "did not return"),
+        entry(2_100, None, "bob", "GetMessageStatus(m-7)", UNDER_WAY),
     ];
     broken(
         RequirementReport { timeline, duration_ms: 10_311, ..passed("ACK-4", "") },
@@ -332,7 +333,7 @@ fn hb_5() -> RequirementReport {
             until_us: None,
             party: "00002a1f3b4-hb5r2-alice".into(),
             action: "Heartbeat(00002a1f3b4-hb5r2-alice)".into(),
-            result: "did not return".into(),
+            result: UNDER_WAY.into(),
         }],
         ..passed("HB-5", "A party stays online as long as its heartbeats come in time.")
     }

@@ -33,7 +33,7 @@ pub(super) fn note<'a>(
             continue;
         }
         let cause = format!(
-            "The router has other timers than the suite was told: {}. Set both alike.",
+            "Perhaps the router has other timers than the suite was told ({}): set both alike.",
             told(timers)
         );
         for report in broken.iter_mut().filter(|it| concerns(it)) {
@@ -62,7 +62,7 @@ mod tests {
         let told: Vec<_> = reports.iter().map(|it| it.likely_causes.len()).collect();
         assert_eq!(told, [1, 0, 0, 1, 0]);
         let cause = &reports[0].likely_causes[0];
-        assert!(cause.contains("told: heartbeat_timeout_ms = 1500."), "{cause}");
+        assert!(cause.contains("told (heartbeat_timeout_ms = 1500)"), "{cause}");
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl State {
         if twist.has(Fault::RegisteredAtMoves) {
             party.registered_at = now;
         }
-        if twist.has(Fault::RegisteringAgainLeavesOffline) {
+        if twist.is(Variant::RegisteringAgainIsNoSign) {
             return party.registered_at;
         }
         party.alive_at = Instant::now();

@@ -194,6 +194,8 @@ variants! {
         "An empty `session_id` is refused, on subscribing and on polling."
     NoEventReplay "no-event-replay" warns [] lacks ["event-replay"]:
         "Events reach those who listen when they are published, and nobody later."
+    RegisteringAgainIsNoSign "registering-again-is-no-sign" warns [] lacks []:
+        "A party that registers again was not heard of by that: it stays offline until its heartbeat."
     KnownByEventId "known-by-event-id" warns [] lacks []:
         "An event whose `event_id` is known counts as the same one again, whatever else is in it."
     EventsReplayedBySession "events-replayed-by-session" warns [] lacks []:

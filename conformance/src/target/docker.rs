@@ -13,6 +13,8 @@ mod engine;
 #[cfg(feature = "docker")]
 mod opening;
 
+use std::net::SocketAddr;
+
 use super::process::ProcessError;
 
 #[cfg(not(feature = "docker"))]
@@ -55,6 +57,15 @@ pub enum DockerError {
     /// Its store cannot lie there.
     #[error("target.data {0:?} is no folder in a container: use an absolute path")]
     Data(String),
+    /// Its notifications would not arrive.
+    #[error(
+        "{0} is this machine's own, and nobody in a container reaches it: leave notifications.listen \
+         out, or name the address of Docker's bridge"
+    )]
+    Listen(SocketAddr),
+    /// It is published on this machine's own address alone.
+    #[error("{0} is no address that a container can have: use http://127.0.0.1:PORT")]
+    Address(SocketAddr),
     /// Nobody answers, or not to this user.
     #[error("cannot speak with Docker: {0}; does its engine run here, and may you use it?")]
     Engine(String),
@@ -113,6 +124,8 @@ impl DockerError {
             | Self::NoImage
             | Self::Option(_)
             | Self::NoPort { .. }
+            | Self::Listen(_)
+            | Self::Address(_)
             | Self::Data(_) => true,
             Self::System(error) => error.is_usage(),
             Self::Engine(_)

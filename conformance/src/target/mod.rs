@@ -348,6 +348,13 @@ async fn listen(
     if is_told && matches!(spec, Spec::Docker(_)) && profile.notifications.listen.is_none() {
         return docker::listen().await.map(Some);
     }
+    if is_told
+        && matches!(spec, Spec::Docker(_))
+        && cfg!(target_os = "linux")
+        && let Some(own) = profile.notifications.listen.filter(|it| it.ip().is_loopback())
+    {
+        return Err(docker::DockerError::Listen(own).into());
+    }
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let Some(address) = profile.notifications.listen.or(is_told.then_some(any)) else {
         return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::super::prelude::*;
 use super::same_status;
-use crate::many::{each, statuses, volume, volume_that_fits};
+use crate::many::{each, statuses, volume_that_fits};
 use crate::party::{Party, Sent};
 
 /// What is acknowledged once more.
@@ -21,7 +21,7 @@ pub(super) async fn after_many_others(trial: &Trial) -> Verdict {
         let request = alice.outgoing(&session, &[&bob], "ends");
         std::iter::repeat_n((&alice, request), count)
     };
-    let first = volume(trial, requests(FIRST)).await?;
+    let first = volume_that_fits(trial, requests(FIRST)).await?;
     let acknowledge = async |sent: &[Sent]| {
         each(sent, |sent| {
             let (bob, request): (Party, _) = (bob.clone(), sent.acknowledgement(&bob, true));

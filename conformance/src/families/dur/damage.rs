@@ -28,6 +28,9 @@ const OWN_PLACES: usize = 3;
 /// Places anywhere in the middle.
 const OTHER_PLACES: usize = 3;
 
+/// What a file has at least that holds more than one record. Bytes.
+const NOT_SMALL: usize = 16 * 1024;
+
 /// Files beside the largest one in which something is changed.
 const OTHER_FILES: usize = 3;
 
@@ -158,10 +161,10 @@ impl Scene {
             let at = (first / PAGE + 1 + drawn(pages - 1)) * PAGE;
             places.push(Place { zeros: true, ..Place::in_file(largest, at) });
         }
-        let others =
-            whole.iter().filter(|(name, it)| *name != largest && it.len() > 8 * DAMAGED_BYTES);
+        // Of a small one it may be the last record: that may be dropped (DUR-8).
+        let others = whole.iter().filter(|(name, it)| *name != largest && it.len() >= NOT_SMALL);
         places.extend(
-            others.take(OTHER_FILES).map(|(it, bytes)| Place::in_file(it, bytes.len() / 2)),
+            others.take(OTHER_FILES).map(|(it, bytes)| Place::in_file(it, bytes.len() / 3)),
         );
         places
     }

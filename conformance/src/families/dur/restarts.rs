@@ -26,6 +26,7 @@ pub(super) async fn an_orderly_restart_loses_nothing(trial: Trial) -> Verdict {
     let session = trial.session("s", &[&alice, &bob, &carol, &dave, &erin]).await?;
     let other = trial.session("other", &[&alice, &bob, &carol]).await?;
     let largest = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
+    let mut volume = Some(Volume::new(&trial).await?);
     let mut ledger = Ledger::new(&trial);
 
     for round in 0..2 {
@@ -56,18 +57,11 @@ pub(super) async fn an_orderly_restart_loses_nothing(trial: Trial) -> Verdict {
         ledger.learn().await?;
         let carols = [ledger.open(&carol, Some(&other)).remove(0).clone()];
         ledger.ends(&carol, &carols[0], true).await?;
-        let volume = match round {
-            0 => Some(Volume::new(&trial).await?),
-            _ => None,
-        };
 
         restart(&trial, &power, Down::Stopped).await?;
         reconnect([&mut alice, &mut bob, &mut carol, &mut dave, &mut erin]);
         let when = ["after an orderly restart", "after a second orderly restart"][round];
         ledger.statuses_hold(when).await?;
-        if let Some(volume) = volume {
-            volume.holds(&trial, when).await?;
-        }
         if round == 0 {
             erin.register("persistent").await.prepared()?;
         }
@@ -82,6 +76,9 @@ pub(super) async fn an_orderly_restart_loses_nothing(trial: Trial) -> Verdict {
         // It goes on from there.
         end_some(&mut ledger, &erin, &session, 2).await?;
         ledger.polls_hold(&[&bob, &carol, &erin], &session, when).await?;
+        if let Some(volume) = volume.take() {
+            volume.holds(&trial, when).await?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use mpc_router_proto::v1::{MpcMessage, SessionEvent};
 
 use crate::connect::Cut;
-use crate::families::arrivals::up_to;
+use crate::families::arrivals::up_to_kept;
 use crate::feed::Feed;
 use crate::listening::listening;
 use crate::outcome::Stop;
@@ -33,14 +33,13 @@ impl Streaming {
         let (loses, cut) = trial.party_cuttable("loses").await?;
         let streaming = [&cancels, &has_two, &loses];
         let session = trial.session("streams", &[&alice, &cancels, &has_two, &loses]).await?;
-        let streamed = trial.keeping_streamed();
+        let streamed = trial.keeping_streamed().halved();
         let sent = alice.has_sent(&session, &streaming, "before").await?;
         let mut messages: Vec<_> = streaming.iter().map(|it| it.subscribe(&session)).collect();
-        for feed in &mut messages {
-            up_to(feed, &[&sent]).await?;
-        }
         let mut newer = has_two.on_a_connection_of_its_own().subscribe(&session);
-        up_to(&mut newer, &[&sent]).await?;
+        for feed in messages.iter_mut().chain([&mut newer]) {
+            up_to_kept(feed, [&streamed], &[&sent]).await.map_err(unprepared)?;
+        }
         for party in streaming {
             streamed.prepared(party.acknowledge(sent.acknowledgement(party, true)).await)?;
         }
@@ -57,5 +56,15 @@ impl Ending {
     pub(super) fn end(self) {
         self.cut.throw();
         drop((self.messages, self.events));
+    }
+}
+
+/// What does not come here is for others to find.
+fn unprepared(stop: Stop) -> Stop {
+    match stop {
+        Stop::Broken(finding) => {
+            Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
+        }
+        other => other,
     }
 }

@@ -31,6 +31,14 @@ pub(super) async fn keys_have_borders(trial: &Trial) -> Verdict {
     let keeping = trial.keeping();
     let mut calls: Vec<(String, &Party, &Session)> = Vec::new();
     for (place, between) in SEPARATORS.into_iter().enumerate() {
+        // Nothing says of which characters a key may be.
+        let request = plain.outgoing(&first, &[&bob], "a key like this");
+        let answer = plain.route_keyed(request.clone(), &format!("{between}{place}")).await;
+        if answer.was_accepted() == Some(false) && answer.overload().is_none() {
+            continue;
+        }
+        let id = answer.accepted()?.message_id;
+        bob.acknowledge(Sent { id, request }.acknowledgement(&bob, true)).await.prepared()?;
         let keys = [format!("k{place}"), format!("1{between}k{place}")];
         let ends = format!("border{between}1");
         let is_longer = |it: &&Party| it.id.ends_with(&ends);

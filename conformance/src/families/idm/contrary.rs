@@ -24,9 +24,12 @@ pub(super) async fn other_content_is_rejected(trial: Trial) -> Verdict {
     let recipients: [&[&Party]; 3] = [&all[..1], &all[..2], &[]];
     let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
     for (place, to) in recipients.into_iter().enumerate() {
-        let lengths = [1, 40, 70_000, LARGE.min(most - 1)];
-        // The large one once.
-        for length in lengths.into_iter().take(if place == 0 { 4 } else { 3 }) {
+        let mut lengths = vec![1, 40, 70_000];
+        // Once.
+        lengths.extend((place == 0).then_some(LARGE.min(most - 1)));
+        lengths.retain(|length| *length < most);
+        lengths.dedup();
+        for length in lengths {
             let key = format!("contrary-{place}-{length}");
             let mut request = alice.outgoing(&session, to, trial.payload(length));
             // So that what ends the round could as well begin the type.

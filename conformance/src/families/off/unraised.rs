@@ -29,6 +29,8 @@ pub(super) async fn the_others_are_told_nothing(trial: Trial) -> Verdict {
 
     let heard = beat(&trial, &[&beating.party, &streaming.party, &returned.party]).await?;
     again.moves(&trial, &[PUSH]).await?;
+    // Whether registering again is a sign of life is unspecified.
+    beat(&trial, &[&again.party]).await?;
     Reachable::new(&trial, "new", &[EMAIL, PUSH]).await?;
     for round in 0..4 {
         for session in [&session, &other] {

@@ -99,12 +99,13 @@ async fn many_messages(trial: &Trial) -> Verdict {
 }
 
 async fn many_parties(trial: &Trial) -> Verdict {
+    let most = usize::try_from(trial.timers().max_payload_bytes).unwrap_or(usize::MAX);
     let (sender, parties, session) = one_to_many(trial, 20).await?;
     let mut streams: Vec<_> =
         parties.iter().map(|party| Copies::of(trial, party, &session)).collect();
     let named: Vec<_> = parties.iter().collect();
     let sent = [
-        sender.has_sent(&session, &[], trial.payload(LESS)).await?,
+        sender.has_sent(&session, &[], trial.payload(LESS.min(most))).await?,
         sender.has_sent(&session, &named, "to each").await?,
     ];
     for copies in &mut streams {

@@ -104,7 +104,7 @@ async fn one_pair(trial: &Trial, alice: &Party, place: usize, glue: &str) -> Ver
     let to_short = alice.has_sent(&other, &[&short], "to the short name").await?;
     polls(&long, &one, &[&to_long], &keeping).await?;
     polls(&short, &other, &[&to_short], &keeping).await?;
-    long.acks(&to_long).await?;
+    keeping.accepted(long.acknowledge(to_long.acknowledgement(&long, true)).await)?;
     polls(&long, &one, &[], &keeping).await?;
     let live = alice.has_sent(&one, &[&long], "to the long name").await?;
     all_of(&mut short.subscribe(&other), [&keeping], &stream_of(&short), [&to_short]).await?;

@@ -15,10 +15,12 @@ pub(super) struct Victim<'a> {
     pub(super) waiting: &'a Sent,
     /// What it has sent with a key, where there are keys.
     pub(super) keyed: Option<&'a Sent>,
+    /// Whether it may poll all of its sessions at once.
+    pub(super) has_wildcard: bool,
 }
 
 /// The key that the victim has used.
-pub(super) const KEY: &str = "key of the victim";
+pub(super) const KEY: &str = "key-of-the-victim";
 
 impl Victim<'_> {
     pub(super) fn party(&self) -> &Party {
@@ -36,7 +38,16 @@ impl Victim<'_> {
             ..registration(&fake.id, "persistent")
         };
         let Scene { alice, bob, session, .. } = self.scene;
+        // Where there is no poll of all sessions, it breaks two rules.
         let all = Session { id: String::new() };
+        let of_all = async {
+            match self.has_wildcard {
+                true => {
+                    Some((fake.poll_after(&all, 0).await, fake.subscribe(&all).opening().await))
+                }
+                false => None,
+            }
+        };
         // A call that has been made already is another's nonetheless.
         let repeat = async {
             match self.keyed {
@@ -63,8 +74,7 @@ impl Victim<'_> {
             acknowledge(false),
             fake.subscribe(session).opening(),
             fake.subscribe_events(&[]).opening(),
-            fake.poll_after(&all, 0),
-            fake.subscribe(&all).opening(),
+            of_all,
             repeat,
         );
         let mut hollow = vec![
@@ -78,10 +88,11 @@ impl Victim<'_> {
             answers.7.hollow(),
             answers.8,
             answers.9,
-            answers.10.hollow(),
-            answers.11,
         ];
-        hollow.extend(answers.12.map(Answer::hollow));
+        if let Some((polled, subscribed)) = answers.10 {
+            hollow.extend([polled.hollow(), subscribed]);
+        }
+        hollow.extend(answers.11.map(Answer::hollow));
         hollow
     }
 

@@ -33,7 +33,7 @@ async fn nobody_is_let_in(trial: &Trial, bare: bool, certificates: &[(Grade, &st
     let mut scene = Scene::new(trial, "").await?;
     let waiting = scene.alice.has_sent(&scene.session, &scene.to_both(), "waiting").await?;
     scene.sent.push(waiting.clone());
-    let victim = Victim { scene: &scene, waiting: &waiting, keyed: None };
+    let victim = Victim { scene: &scene, waiting: &waiting, keyed: None, has_wildcard: true };
     let coordinator = trial.coordinator().id;
 
     let mut callers = Vec::new();

@@ -35,7 +35,6 @@ fn much_like(trial: &Trial, party: &Party) -> Vec<(Party, String)> {
     let shown = [
         (Shown::AlsoCalled(other.clone(), id.into()), "which is an alternative name of its"),
         (named(format!("{other},CN={id}")), "which ends its common name, behind \",CN=\""),
-        (named(format!("{id} ")), "whose common name has a space more"),
         (named(format!("{id},CN={other}")), "which begins its common name, before \",CN=\""),
     ];
     let show = |(shown, told): (Shown, &str)| {
@@ -59,7 +58,8 @@ async fn nobody_calls_for_carol(
         let id = scene.carol.route_keyed(request.clone(), KEY).await.prepared()?.message_id;
         keyed = Some(Sent { id, request });
     }
-    let victim = Victim { scene: &scene, waiting: &waiting, keyed: keyed.as_ref() };
+    let has_wildcard = trial.claims(Capability::Wildcard);
+    let victim = Victim { scene: &scene, waiting: &waiting, keyed: keyed.as_ref(), has_wildcard };
     for caller in callers {
         let told = format!("{} called", caller.id);
         rejected(victim.calls_by(caller).await, &told)?;

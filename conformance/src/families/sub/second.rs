@@ -2,13 +2,15 @@
 
 use mpc_router_proto::v1::MpcMessage;
 
-use crate::families::arrivals::{acknowledge, all_of, stream_of, up_to};
+use crate::families::arrivals::{acknowledge, all_of, stream_of, up_to, up_to_kept};
 use crate::families::stalling::stalled_and_open;
 use crate::families::turns::one_by_one;
 use crate::feed::Feed;
+use crate::keeping::Keeping;
 use crate::many::volume;
 use crate::outcome::{Stop, Verdict};
 use crate::party::{Party, Sent};
+use crate::requirement::Capability;
 use crate::trial::{Session, Trial};
 
 /// What becomes of the first stream.
@@ -37,9 +39,10 @@ async fn opens(
     party: &Party,
     session: &Session,
     outstanding: &Sent,
+    keeping: [&Keeping; 2],
 ) -> Result<Feed<MpcMessage>, Stop> {
     let mut feed = party.subscribe(session);
-    up_to(&mut feed, &[outstanding]).await?;
+    up_to_kept(&mut feed, keeping, &[outstanding]).await?;
     Ok(feed)
 }
 
@@ -49,7 +52,7 @@ async fn a_second_one(trial: &Trial, first: First) -> Verdict {
     let session = trial.session(&format!("s-{first:?}"), &[&alice, &bob]).await?;
     let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
     let before = alice.has_sent(&session, &[&bob], "before").await?;
-    let first_feed = opens(&bob, &session, &before).await?;
+    let first_feed = opens(&bob, &session, &before, [&keeping, &streamed]).await?;
     let elsewhere = bob.on_a_connection_of_its_own();
     let mut second = elsewhere.subscribe(&session);
 
@@ -95,8 +98,9 @@ async fn a_second_one(trial: &Trial, first: First) -> Verdict {
 async fn one_after_the_other(trial: &Trial) -> Verdict {
     let [alice, bob] = trial.parties(["chain-a", "chain-b"]).await?;
     let session = trial.session("chain", &[&alice, &bob]).await?;
+    let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
     let mut last = alice.has_sent(&session, &[&bob], "first").await?;
-    let mut feed = opens(&bob, &session, &last).await?;
+    let mut feed = opens(&bob, &session, &last, [&keeping, &streamed]).await?;
     for round in 0..6 {
         let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed());
         let mut newer = bob.subscribe(&session);
@@ -125,13 +129,13 @@ async fn three_at_once(trial: &Trial) -> Verdict {
     let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed().halved());
     let keeping = [&keeping, &streamed];
     let mut all = vec![alice.has_sent(&session, &[], "before").await?];
-    let mut at_carol = opens(&carol, &session, &all[0]).await?;
+    let mut at_carol = opens(&carol, &session, &all[0], keeping).await?;
     let mut older = Vec::new();
     for _ in 0..2 {
         let elsewhere = bob.on_a_connection_of_its_own();
-        older.push(opens(&elsewhere, &session, &all[0]).await?);
+        older.push(opens(&elsewhere, &session, &all[0], keeping).await?);
     }
-    let mut newest = opens(&bob, &session, &all[0]).await?;
+    let mut newest = opens(&bob, &session, &all[0], keeping).await?;
     for open in ["three", "two", "one"] {
         let sent = one_by_one(trial, &alice, 6, |turn| {
             let to: &[&Party] = if turn % 3 == 0 { &[] } else { &[&bob, &carol] };
@@ -152,6 +156,10 @@ async fn three_at_once(trial: &Trial) -> Verdict {
 
 /// The first one's client hangs: what waits for it holds up nothing on the second.
 async fn beside_one_that_is_not_read(trial: &Trial) -> Verdict {
+    // FLW-1 alone says that nobody waits for a reader.
+    if !trial.claims(Capability::Flow) {
+        return Ok(());
+    }
     let [alice, bob] = trial.parties(["unread-a", "unread-b"]).await?;
     let session = trial.session("unread", &[&alice, &bob]).await?;
     let (keeping, streamed) = (trial.keeping(), trial.keeping_streamed().halved());

@@ -11,6 +11,7 @@ use super::super::timeline::Story;
 use super::super::wording::{count, duration, offset};
 use super::super::{RequirementReport, TimelineEntry};
 use super::text;
+use crate::journal::UNDER_WAY;
 
 /// How high a row is; the style sheet has the same number. Pixels.
 const ROW: usize = 26;
@@ -218,8 +219,11 @@ fn is_arrival(entry: &TimelineEntry) -> bool {
 
 /// Whether it came to what a call or a stream is there for.
 fn is_settled(entry: &TimelineEntry) -> bool {
-    let endings = ["was rejected", "was lost", "had no answer", "did not return", "ended with"];
-    !endings.iter().any(|it| entry.result.starts_with(it))
+    // As reports of earlier versions have it, too.
+    let open = [UNDER_WAY, "did not return"];
+    let mut endings =
+        ["was rejected", "was lost", "had no answer", "ended with"].iter().chain(&open);
+    !endings.any(|it| entry.result.starts_with(it))
 }
 
 #[cfg(test)]

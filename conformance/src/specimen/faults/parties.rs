@@ -109,8 +109,6 @@ macro_rules! of_parties {
         "The stream's `on_disconnect` marks its party offline, whatever its heartbeats say."
     ListenerEndMeansOffline "listener-end-means-offline" kills "HB-5":
         "Presence is told by the event stream: when it ends, the party is gone."
-    RegisteringAgainLeavesOffline "registering-again-leaves-offline" kills "HB-5":
-        "The upsert of a known party does not touch `last_seen`, so who comes back by registering stays offline."
     NeverOffline "never-offline" kills "HB-6":
         "`online` is a column that is set to true, and the sweep that clears it is not scheduled."
     OfflineAfterTwiceTheTimeout "offline-after-twice-the-timeout" kills "HB-6":

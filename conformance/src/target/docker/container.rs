@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::models::{ContainerStateStatusEnum, NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -225,7 +226,12 @@ impl Container {
     /// How it ended, if it has.
     async fn exit_code(&self) -> Option<i32> {
         use ContainerStateStatusEnum::{DEAD, EXITED};
-        let state = self.docker.inspect_container(&self.plan.name, None).await.ok()?.state?;
+        let state = match self.docker.inspect_container(&self.plan.name, None).await {
+            Ok(found) => found.state?,
+            // Somebody has removed it.
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Some(-1),
+            Err(_) => return None,
+        };
         let has_ended = matches!(state.status, Some(EXITED | DEAD));
         state.exit_code.filter(|_| has_ended).map(|code| i32::try_from(code).unwrap_or(-1))
     }

@@ -50,6 +50,9 @@ pub(in crate::target) async fn open(
         false => exposed(&command.image, &config)?,
     };
     let (host, socket) = match socket_of(profile).map_err(DockerError::from)? {
+        Some((_, socket)) if socket.ip() != Ipv4Addr::LOCALHOST => {
+            return Err(DockerError::Address(socket).into());
+        }
         Some(told) => told,
         None => (None, free_socket().map_err(DockerError::from)?),
     };
