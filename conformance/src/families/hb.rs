@@ -56,7 +56,7 @@ pub(super) const FAMILY: Family = Family {
             "HB-5",
             "A party is online right after it registers, and stays online as long as its heartbeats \
              come within `heartbeat_timeout` of each other.",
-            "Looks at parties that have just registered, some of them again after they were offline, then \
+            "Looks at parties that have just registered, then \
              leaves most of the time-out between heartbeats, three times, and looks at the parties all the \
              time; streams of some of them end meanwhile.",
             check!(heartbeats_keep_online),
