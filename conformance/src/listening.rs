@@ -91,10 +91,5 @@ pub(crate) async fn listening(
     party: &Party,
     types: &[&str],
 ) -> Result<Feed<SessionEvent>, Stop> {
-    listens(trial, party, types).await.map_err(|stop| match stop {
-        Stop::Broken(finding) => {
-            Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
-        }
-        other => other,
-    })
+    listens(trial, party, types).await.map_err(Stop::unprepared)
 }

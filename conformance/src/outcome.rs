@@ -37,6 +37,16 @@ impl Stop {
         Self::Broken(Finding { seen, accepted })
     }
 
+    /// The same, where it stops what only prepares a check: what is broken there others find.
+    pub(crate) fn unprepared(self) -> Self {
+        match self {
+            Self::Broken(finding) => {
+                Self::NotChecked(format!("what it needs first did not work: {}", finding.seen))
+            }
+            other => other,
+        }
+    }
+
     /// The same, where a finding also tells the circumstances.
     pub(crate) fn told(self, circumstances: &str) -> Self {
         match self {

@@ -212,12 +212,7 @@ async fn failed_by_time(
                 Ok(if open == 0 { Ok(()) } else { Err(format!("{open} deliveries are open")) })
             })
             .await
-            .map_err(|stop| match stop {
-                Stop::Broken(finding) => {
-                    Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
-                }
-                other => other,
-            })?;
+            .map_err(Stop::unprepared)?;
     }
     Ok((sent, aging))
 }

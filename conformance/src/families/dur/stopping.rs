@@ -114,7 +114,7 @@ async fn with_streams_and_calls(
     let opened = Instant::now();
     let mut messages = bob.subscribe(&session);
     let first = ledger.routes(&alice, &session, &[&bob], &[&bob], "first").await?;
-    messages.next("the first message").await.map_err(unprepared)?;
+    messages.next("the first message").await.map_err(Stop::unprepared)?;
     ledger.ends(&bob, &first, true).await?;
     let mut events = listening(trial, &carol, &["session_started"]).await?;
     for payload in ["one", "two"] {
@@ -249,7 +249,7 @@ async fn idle_streams(
                 Ok(_) => {}
                 // How many a party may have is its own affair.
                 Err(Stop::Inconclusive(_)) => return Ok(None),
-                Err(stop) => return Err(unprepared(stop)),
+                Err(stop) => return Err(stop.unprepared()),
             }
             erin.acknowledge(sent.acknowledgement(&erin, true)).await.prepared()?;
             Ok(Some(feed))
@@ -348,15 +348,6 @@ fn finished_or_refused(
             Err(Seen::Lost(Stop::broken(format!("{seen} {}", fate.words()), accepted)))
         }
         fate => Err(Seen::Surely(Stop::broken(format!("{seen} {}", fate.words()), accepted))),
-    }
-}
-
-fn unprepared(stop: Stop) -> Stop {
-    match stop {
-        Stop::Broken(finding) => {
-            Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
-        }
-        other => other,
     }
 }
 

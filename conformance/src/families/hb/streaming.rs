@@ -38,7 +38,7 @@ impl Streaming {
         let mut messages: Vec<_> = streaming.iter().map(|it| it.subscribe(&session)).collect();
         let mut newer = has_two.on_a_connection_of_its_own().subscribe(&session);
         for feed in messages.iter_mut().chain([&mut newer]) {
-            up_to_kept(feed, [&streamed], &[&sent]).await.map_err(unprepared)?;
+            up_to_kept(feed, [&streamed], &[&sent]).await.map_err(Stop::unprepared)?;
         }
         for party in streaming {
             streamed.prepared(party.acknowledge(sent.acknowledgement(party, true)).await)?;
@@ -56,15 +56,5 @@ impl Ending {
     pub(super) fn end(self) {
         self.cut.throw();
         drop((self.messages, self.events));
-    }
-}
-
-/// What does not come here is for others to find.
-fn unprepared(stop: Stop) -> Stop {
-    match stop {
-        Stop::Broken(finding) => {
-            Stop::NotChecked(format!("what it needs first did not work: {}", finding.seen))
-        }
-        other => other,
     }
 }
