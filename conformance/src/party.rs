@@ -1,5 +1,7 @@
 //! A party of a check: every RPC with a deadline, noted in the journal.
 
+mod sent;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use crate::feed::Feed;
 use crate::outcome::Stop;
 use crate::trial::{Session, Trial, registration};
 
+pub use self::sent::Sent;
+
 /// A party of a check.
 #[derive(Clone, Debug)]
 pub struct Party {
@@ -30,28 +34,6 @@ pub struct Party {
     client: MessageRouterClient<Channel>,
     channel: Channel,
     trial: Trial,
-}
-
-/// A message that the target accepted.
-#[derive(Clone, Debug)]
-pub struct Sent {
-    /// The identifier that the target gave it.
-    pub id: String,
-    /// What was asked of the target.
-    pub request: RouteMessageRequest,
-}
-
-impl Sent {
-    /// The entry that acknowledges it for `party`.
-    pub fn acknowledgement(&self, party: &Party, success: bool) -> AcknowledgeMessageRequest {
-        AcknowledgeMessageRequest {
-            message_id: self.id.clone(),
-            party_id: party.id.clone(),
-            session_id: self.request.session_id.clone(),
-            success,
-            error_message: if success { String::new() } else { "not usable".into() },
-        }
-    }
 }
 
 impl Party {
