@@ -35,7 +35,7 @@ use crate::select::Selection;
 use crate::trial::{Ground, Trial};
 
 /// Checks that run at the same time: most of a check is waiting.
-const SIDE_BY_SIDE: usize = 24;
+const SIDE_BY_SIDE: usize = 48;
 
 /// How often a check that could reach no verdict is tried in all.
 const ATTEMPTS: u32 = 3;

@@ -14,8 +14,8 @@ const ONLY: &str = "DUR-*,OFF-1,OFF-2,SEC-1,SEC-2,REG-1,RTE-1,SUB-3,HB-3";
 
 const SERVE: &str = "serve --listen 0.0.0.0:{port} --data {data} --notify-url {notify} --log warn
     --tls-cert {certs}/server.pem --tls-key {certs}/server.key --tls-client-ca {certs}/ca.pem
-    --heartbeat-timeout 1500ms --ack-timeout 400ms --max-retries 12 --message-ttl 12s
-    --stop-timeout 4s";
+    --heartbeat-timeout 1500ms --ack-timeout 400ms --max-retries 7 --message-ttl 7s
+    --stop-timeout 3s";
 
 #[test]
 fn the_reference_router_is_conformant_with_a_store_notifications_and_certificates() {
