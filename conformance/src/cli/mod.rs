@@ -1,6 +1,7 @@
 //! The command line of `mpc-conformance`.
 
 mod explain;
+mod fuzz;
 mod init;
 mod list;
 mod report;
@@ -32,6 +33,7 @@ Examples:
   mpc-conformance run --target 'docker:acme:1.4 --port {port}'
   mpc-conformance init acme.toml                      a profile to fill in
   mpc-conformance run --only 'ORD-*' --only ACK-9     some requirements
+  mpc-conformance fuzz --minutes 5                    random programs, and the contract as judge
   mpc-conformance report diff old.json new.json       what changed between two reports
   mpc-conformance explain ORD-3                       what one means, and how it is checked
 
@@ -66,6 +68,10 @@ enum Command {
     Contract,
     /// Compare reports, or say what they are like.
     Report(report::Report),
+    /// Play random programs of calls against a router, and look for one that shows something wrong.
+    Fuzz(fuzz::Fuzz),
+    /// Play programs that `fuzz` has saved again.
+    Replay(fuzz::Replay),
     /// Test the suite itself: plant faults into a right router, and find each of them.
     Selftest(selftest::Selftest),
     /// Print completions for a shell.
@@ -109,6 +115,8 @@ pub fn main() -> ExitCode {
             Ok(0)
         }
         Command::Report(command) => command.execute(),
+        Command::Fuzz(command) => command.execute(),
+        Command::Replay(command) => command.execute(),
         Command::Selftest(command) => command.execute(),
         Command::Completions { shell } => {
             let mut text = Vec::new();

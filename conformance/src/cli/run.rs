@@ -397,7 +397,7 @@ pub(super) fn writable(path: &Path) -> Result<(), Failure> {
 }
 
 /// A seed that is short enough to be typed.
-fn a_new_seed() -> u64 {
+pub(super) fn a_new_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
     now.map_or(0, |it| u64::from(it.subsec_nanos()) ^ (it.as_secs() << 12)) & 0xff_ffff
 }

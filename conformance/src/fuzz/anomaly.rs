@@ -24,6 +24,25 @@ macro_rules! anomalies {
                 match self { $(Self::$name => $requirement),+ }
             }
 
+            /// Whether it breaks a SHOULD only.
+            pub fn is_warning(self) -> bool {
+                let breaks = crate::families::find(self.breaks());
+                breaks.is_some_and(|it| it.level == crate::requirement::Level::Should)
+            }
+
+            /// Whether it is that something came too late, or not in time: a machine that is busy may
+            /// be to blame.
+            pub fn is_lateness(self) -> bool {
+                matches!(
+                    self,
+                    Self::StreamSilent
+                        | Self::NotRepeated
+                        | Self::EventLost
+                        | Self::OnlineTooLong
+                        | Self::OfflineTooSoon
+                )
+            }
+
             /// What it is, in a sentence.
             pub fn says(self) -> &'static str {
                 match self { $(Self::$name => concat!($($says),+).trim_ascii()),+ }

@@ -22,6 +22,8 @@ pub struct Rules {
     pub message_ttl: Moment,
     /// How late anything may be that the target's timers do.
     pub slack: Moment,
+    /// How early: its clock may count whole milliseconds.
+    pub early: Moment,
     /// Whether only members of a session send and receive in it.
     pub membership: bool,
 }
@@ -214,7 +216,7 @@ impl<'h> Model<'h> {
 
     /// From when on a delivery may have failed by itself.
     pub fn may_fail(&self, delivery: &Delivery) -> Moment {
-        let begun = self.fates[delivery.unit.index()].begun;
+        let begun = self.fates[delivery.unit.index()].begun.saturating_sub(self.rules.early);
         let by_age = begun.saturating_add(self.rules.message_ttl);
         // Not from when it was seen: what was sent on a stream may not have arrived.
         by_age.min(begun.saturating_add(self.rules.all_attempts()))

@@ -1,16 +1,20 @@
 //! The reference router as a target: in this process, over real gRPC on the loopback interface.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mpc_router::notify::{Gateways, HttpGateway};
 use mpc_router::serve::Server;
 use mpc_router::{Config, Router};
+use mpc_router_proto::v1::message_router_server::MessageRouterServer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Uri;
 
 use super::TargetError;
+use crate::connect::Door;
+use crate::fuzz::rehearsal::Rehearsed;
+use crate::power::Power;
 use crate::profile::Timers;
 
 /// What reports call it.
@@ -25,22 +29,47 @@ pub(super) struct BuiltIn {
     serving: JoinHandle<()>,
 }
 
+fn config(timers: &Timers) -> Config {
+    let ms = Duration::from_millis;
+    Config {
+        heartbeat_timeout: ms(timers.heartbeat_timeout_ms),
+        ack_timeout: ms(timers.ack_timeout_ms),
+        max_retries: timers.max_retries,
+        message_ttl: ms(timers.message_ttl_ms),
+        membership: true,
+        max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
+        clock_tolerance: ms(timers.clock_tolerance_ms),
+        stop_timeout: ms(timers.stop_timeout_ms),
+        ..Config::default()
+    }
+}
+
+/// Reference routers that keep everything in memory, each served in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct InMemory {
+    timers: Timers,
+}
+
+impl InMemory {
+    /// With these timers.
+    pub fn new(timers: Timers) -> Self {
+        Self { timers }
+    }
+}
+
+impl Rehearsed for InMemory {
+    fn opens(&self, _now: SystemTime) -> (Door, Option<Power>) {
+        let router = MessageRouterServer::new(Router::new(config(&self.timers)));
+        let limit = self.timers.receive_limit();
+        (Door::memory(router.max_decoding_message_size(limit)), None)
+    }
+}
+
 impl BuiltIn {
     /// It sends its notifications to `notify`, a URL, or has none.
     pub(super) async fn start(timers: &Timers, notify: Option<&str>) -> Result<Self, TargetError> {
         let failed = |error: &dyn std::fmt::Display| TargetError::BuiltIn(error.to_string());
-        let ms = Duration::from_millis;
-        let config = Config {
-            heartbeat_timeout: ms(timers.heartbeat_timeout_ms),
-            ack_timeout: ms(timers.ack_timeout_ms),
-            max_retries: timers.max_retries,
-            message_ttl: ms(timers.message_ttl_ms),
-            membership: true,
-            max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
-            clock_tolerance: ms(timers.clock_tolerance_ms),
-            stop_timeout: ms(timers.stop_timeout_ms),
-            ..Config::default()
-        };
+        let config = config(timers);
         let gateway = notify.map(HttpGateway::new).transpose().map_err(|error| failed(&error))?;
         let server = Server::bind("127.0.0.1:0".parse().expect("an address"))
             .await

@@ -27,6 +27,7 @@ use crate::report::TargetReport;
 use crate::requirement::Capability;
 use crate::run::Subject;
 
+pub use built_in::InMemory;
 pub use docker::{DockerError, LABEL};
 pub use process::ProcessError;
 

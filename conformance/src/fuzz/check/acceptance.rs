@@ -42,8 +42,15 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             }
             Asked::Route(unit) => {
                 let sender = model.history.units[unit.index()].sender;
+                let fate = &model.fates[unit.index()];
+                let right = match may_route(model, call, unit.index()) {
+                    // Who tries again is told what came of it, whatever has changed meanwhile (IDM-1).
+                    _ if fate.accepted < call.begun => Truth::Yes,
+                    Truth::No if fate.begun < call.begun => Truth::Perhaps,
+                    right => right,
+                };
                 // An unregistered sender is unspecified.
-                let right = match (known(sender), may_route(model, call, unit.index())) {
+                let right = match (known(sender), right) {
                     (Truth::Yes, right) => right,
                     (_, Truth::No) => Truth::No,
                     _ => Truth::Perhaps,

@@ -36,6 +36,7 @@ fn again(
     let Some(timeout) = model.rules.ack_timeout else { return };
     let (opened, delivery) = (&model.history.streams[stream], &model.deliveries[place]);
     let from = opened.begun.max(model.fates[delivery.unit.index()].begun);
+    let from = from.saturating_sub(model.rules.early);
     for (number, copy) in (0..).zip(times).skip(1) {
         let earliest = from.saturating_add(timeout.saturating_mul(number));
         if copy.at < earliest {

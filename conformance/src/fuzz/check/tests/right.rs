@@ -17,6 +17,7 @@ pub(super) const RULES: Rules = Rules {
     max_retries: 1_000,
     message_ttl: 1_000_000,
     slack: 60,
+    early: 0,
     membership: true,
 };
 

@@ -1,0 +1,222 @@
+//! Programs against a target over the wire, one after the other.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anstream::eprint;
+
+use super::super::{Failure, block_on};
+use super::{Found, Fuzz, Limits, Outcome};
+use crate::calibrate::{answers, calibrate};
+use crate::fuzz::Names;
+use crate::fuzz::attempt::{Attempt, Terms, attempt};
+use crate::fuzz::history::Got;
+use crate::fuzz::play::Stage;
+use crate::fuzz::program::Program;
+use crate::fuzz::search::{SHRINKING, program_of, worst};
+use crate::fuzz::shrink::Shrinking;
+use crate::pace::Pace;
+use crate::profile::Profile;
+use crate::target::{Spec, Target};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How late what is due may come.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// How long a subscription is waited for to be seen alive.
+const OPENING: Duration = Duration::from_millis(50);
+
+/// How often a program that showed something is played to see whether it does again.
+const TIMES: u32 = 5;
+
+/// A program that is under way to a smaller one may be right by chance: so often it is tried.
+const TRIES: u32 = 3;
+
+/// A target, and how programs are played on it.
+pub(super) struct Ground {
+    pub(super) target: Target,
+    pub(super) terms: Terms,
+    stage: Stage,
+    pace: Pace,
+    run: String,
+    played: u64,
+}
+
+impl Ground {
+    pub(super) async fn open(spec: &Spec, profile: &Profile, seed: u64) -> Result<Self, Failure> {
+        let unreachable =
+            |message: String| Failure { exit_code: super::super::UNREACHABLE, message };
+        let target = Target::open(spec, profile).await.map_err(|error| match error.is_usage() {
+            true => Failure::usage(error),
+            false => unreachable(error.to_string()),
+        })?;
+        let subject = &target.subject;
+        let calibration = calibrate(&subject.door)
+            .await
+            .map_err(|unfit| unreachable(format!("{spec} {unfit}")))?;
+        let pace = Pace::new(&calibration);
+        let slack = SLACK.max(pace.quiet() * 4);
+        let power = subject.means.power.clone();
+        let stage = Stage {
+            door: subject.door.clone(),
+            patience: PATIENCE.max(pace.patience()),
+            slack,
+            opening: OPENING.max(Duration::from_micros(4 * calibration.round_trip_max_us)),
+            stop_limit: Duration::from_millis(subject.timers.stop_timeout_ms),
+            receive_limit: subject.timers.receive_limit(),
+            power: power.clone(),
+        };
+        let mut terms = Terms::new(&subject.timers, &subject.capabilities, slack, power.is_some());
+        // What has to be waited for takes its time here.
+        terms.bounds.timers.message_ttl = 0;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let run = format!("{:06x}{:05x}", seed & 0xff_ffff, now & 0xf_ffff);
+        Ok(Self { target, terms, stage, pace, run, played: 0 })
+    }
+
+    /// Plays a program, under names that nothing else has.
+    pub(super) async fn play(&mut self, program: &Program) -> Result<Attempt, Failure> {
+        self.played += 1;
+        let names = Names::new(format!("{}z{}", self.run, self.played));
+        let wait = self.pace.wait();
+        let attempt = attempt(&self.stage, self.terms.rules, program, names);
+        let mut attempt = attempt.await.map_err(Failure::usage)?;
+        if wait.stalled().is_some() {
+            // What was late may have been so by this machine.
+            attempt.findings.retain(|it| !it.anomaly.is_lateness());
+        }
+        Ok(attempt)
+    }
+
+    /// Why the target is not there any more, if nothing of this was answered.
+    async fn lost(&mut self, spec: &Spec, attempt: &Attempt) -> Option<String> {
+        if let Some(obituary) = self.target.obituary().await {
+            return Some(obituary);
+        }
+        let is_answered = attempt.history.calls.iter().any(|it| it.got != Got::Unknown);
+        let is_silent = !is_answered && !answers(&self.stage.door).await;
+        is_silent.then(|| format!("{spec} answers no more"))
+    }
+
+    /// Whether a program shows an anomaly, tried until it does.
+    async fn shows(
+        &mut self,
+        program: &Program,
+        anomaly: crate::fuzz::anomaly::Anomaly,
+        tries: u32,
+    ) -> Result<Option<Attempt>, Failure> {
+        for _ in 0..tries {
+            let attempt = self.play(program).await?;
+            if attempt.findings.iter().any(|it| it.anomaly == anomaly) {
+                return Ok(Some(attempt));
+            }
+        }
+        Ok(None)
+    }
+}
+
+pub(super) fn fuzz(
+    fuzz: &Fuzz,
+    spec: &Spec,
+    profile: &Profile,
+    seed: u64,
+    limits: Limits,
+    kept: &[Program],
+) -> Result<Outcome, Failure> {
+    let ended = block_on(async {
+        let mut ground = Ground::open(spec, profile, seed).await?;
+        let outcome = search(fuzz, spec, &mut ground, seed, limits, kept).await;
+        ground.target.close().await;
+        outcome
+    })?;
+    ended.unwrap_or_else(|| Ok(Outcome { interrupted: true, ..Outcome::default() }))
+}
+
+async fn search(
+    fuzz: &Fuzz,
+    spec: &Spec,
+    ground: &mut Ground,
+    seed: u64,
+    limits: Limits,
+    kept: &[Program],
+) -> Result<Outcome, Failure> {
+    let terms = fuzz.bounded(ground.terms);
+    let is_told = std::io::stderr().is_terminal() && !fuzz.quiet;
+    let mut outcome = Outcome::default();
+    let mut case = 0;
+    loop {
+        let program = match kept.get(outcome.played as usize) {
+            Some(program) => program.clone(),
+            None if limits.is_over(case) => break,
+            None => {
+                case += 1;
+                program_of(&terms, seed, case - 1)
+            }
+        };
+        let attempt = ground.play(&program).await?;
+        outcome.played += 1;
+        if is_told {
+            eprint!("\r{} programs", outcome.played);
+        }
+        if let Some(lost) = ground.lost(spec, &attempt).await {
+            outcome.lost = Some(lost);
+            break;
+        }
+        let Some(finding) = worst(&attempt.findings).cloned() else { continue };
+        if finding.anomaly.is_warning() {
+            if outcome.warned.iter().all(|it| it.anomaly != finding.anomaly) {
+                outcome.warned.push(finding);
+            }
+            continue;
+        }
+        if is_told {
+            eprint!("\r\x1b[Kfound something: making it small\n");
+        }
+        outcome.found =
+            Some(small(ground, program, attempt, finding, case.saturating_sub(1)).await?);
+        break;
+    }
+    if is_told {
+        eprint!("\r\x1b[K");
+    }
+    Ok(outcome)
+}
+
+async fn small(
+    ground: &mut Ground,
+    program: Program,
+    attempt: Attempt,
+    finding: crate::fuzz::check::Finding,
+    case: u64,
+) -> Result<Found, Failure> {
+    let anomaly = finding.anomaly;
+    let before = program.steps.len();
+    let mut shown = attempt;
+    let again = ground.shows(&program, anomaly, TRIES).await?.is_some();
+    let mut shrinking = Shrinking::new(program, &finding, if again { SHRINKING } else { 0 });
+    while let Some(next) = shrinking.next() {
+        let attempt = ground.shows(&next, anomaly, TRIES).await?;
+        shrinking.tell(attempt.is_some());
+        shown = attempt.unwrap_or(shown);
+    }
+    let mut shows = 0;
+    for _ in 0..TIMES {
+        shows += u32::from(ground.shows(shrinking.best(), anomaly, 1).await?.is_some());
+    }
+    let finding = shown.findings.iter().find(|it| it.anomaly == anomaly).cloned();
+    Ok(Found {
+        case,
+        program: shrinking.best().clone(),
+        finding: finding.unwrap_or(finding_of(anomaly)),
+        attempt: shown,
+        before,
+        played: shrinking.played(),
+        shows: (shows, TIMES),
+    })
+}
+
+fn finding_of(anomaly: crate::fuzz::anomaly::Anomaly) -> crate::fuzz::check::Finding {
+    crate::fuzz::check::Finding { anomaly, at: 0, party: None, unit: None, words: String::new() }
+}

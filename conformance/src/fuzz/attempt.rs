@@ -1,0 +1,89 @@
+//! A program, played once and judged.
+
+use std::time::Duration;
+
+use super::check::{Finding, check};
+use super::draw::{Bounds, Offers, Waits};
+use super::history::{History, Moment, NEVER};
+use super::model::Rules;
+use super::play::{Stage, play};
+use super::program::Program;
+use super::record::Names;
+use crate::identity::NoIdentity;
+use crate::profile::Timers;
+use crate::requirement::Capability;
+
+/// How early a target's timers may be: it may count whole milliseconds, and round.
+const EARLY: Duration = Duration::from_millis(2);
+
+/// What came of playing a program.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// What was seen.
+    pub history: History,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// What is known of a target before it is fuzzed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// By which rules a history is judged.
+    pub rules: Rules,
+    /// What programs may ask for.
+    pub bounds: Bounds,
+}
+
+impl Terms {
+    /// What follows from a target's timers and from what it claims besides `core`. Whatever its timers
+    /// do may be late by `slack`. Programs may kill the target where `has_power` says so.
+    pub fn new(timers: &Timers, claims: &[Capability], slack: Duration, has_power: bool) -> Self {
+        let has = |capability| claims.contains(&capability);
+        let us = |time: Duration| time.as_micros() as Moment;
+        let ms = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
+        let rules = Rules {
+            heartbeat_timeout: us(timers.heartbeat_timeout()),
+            ack_timeout: has(Capability::Redelivery).then(|| us(timers.ack_timeout())),
+            max_retries: timers.max_retries,
+            message_ttl: match has(Capability::Expiry) {
+                true => us(timers.message_ttl()),
+                false => NEVER,
+            },
+            slack: us(slack),
+            early: us(EARLY),
+            membership: has(Capability::Membership),
+        };
+        let bounds = Bounds {
+            parties: 4,
+            sessions: 2,
+            operations: 50,
+            offers: Offers {
+                wildcard: has(Capability::Wildcard),
+                keys: has(Capability::Idempotency),
+                power: has_power && has(Capability::Durable),
+                membership: has(Capability::Membership),
+            },
+            timers: Waits {
+                ack_timeout: ms(timers.ack_timeout_ms),
+                heartbeat_timeout: ms(timers.heartbeat_timeout_ms),
+                message_ttl: ms(timers.message_ttl_ms),
+            },
+        };
+        Self { rules, bounds }
+    }
+}
+
+/// Plays a program on a stage, and judges what was seen.
+///
+/// # Errors
+/// If a party has no certificate.
+pub async fn attempt(
+    stage: &Stage,
+    rules: Rules,
+    program: &Program,
+    names: Names,
+) -> Result<Attempt, NoIdentity> {
+    let history = play(stage, program, names).await?;
+    let findings = check(&history, rules);
+    Ok(Attempt { history, findings })
+}

@@ -1,0 +1,441 @@
+//! Draws programs. Each has a character of its own: which acts there are at all, and how often, is
+//! drawn anew for each ("swarm testing": Groce et al., ISSTA 2012), since what some acts hide shows
+//! only where they are missing.
+
+use rand_core::RngCore;
+
+use super::program::{Act, Event, Program, Step};
+
+/// What may be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// At most so many parties. At least two.
+    pub parties: u8,
+    /// At most so many sessions. At least one.
+    pub sessions: u8,
+    /// So many steps.
+    pub operations: usize,
+    /// What the target offers.
+    pub offers: Offers,
+    /// The target's timers that programs wait for.
+    pub timers: Waits,
+}
+
+/// What programs may ask of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// Streams and polls of all sessions of a party.
+    pub wildcard: bool,
+    /// Keys that make it safe to try again.
+    pub keys: bool,
+    /// That it can be stopped, killed and started again.
+    pub power: bool,
+    /// That it keeps non-members out.
+    pub membership: bool,
+}
+
+/// How long programs may wait. Milliseconds; 0 for not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The target's `ack_timeout`.
+    pub ack_timeout: u32,
+    /// The target's `heartbeat_timeout`.
+    pub heartbeat_timeout: u32,
+    /// The target's `message_ttl`.
+    pub message_ttl: u32,
+}
+
+/// The kinds of act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Register,
+    Heartbeat,
+    List,
+    Publish,
+    Route,
+    RouteAgain,
+    Subscribe,
+    Cancel,
+    Poll,
+    Acknowledge,
+    AcknowledgeAll,
+    Status,
+    Listen,
+    StopListening,
+    Disconnect,
+    Wait,
+    Restart,
+    Kill,
+}
+
+/// How often each kind is drawn beside the others, where nothing makes it rarer or more frequent.
+const USUALLY: [(Kind, u32); 18] = [
+    (Kind::Register, 2),
+    (Kind::Heartbeat, 6),
+    (Kind::List, 2),
+    (Kind::Publish, 4),
+    (Kind::Route, 40),
+    (Kind::RouteAgain, 5),
+    (Kind::Subscribe, 10),
+    (Kind::Cancel, 6),
+    (Kind::Poll, 14),
+    (Kind::Acknowledge, 16),
+    (Kind::AcknowledgeAll, 6),
+    (Kind::Status, 14),
+    (Kind::Listen, 4),
+    (Kind::StopListening, 2),
+    (Kind::Disconnect, 3),
+    (Kind::Wait, 6),
+    (Kind::Restart, 1),
+    (Kind::Kill, 1),
+];
+
+/// What makes one program unlike another.
+struct Character {
+    weights: Vec<(Kind, u32)>,
+    /// Of a hundred steps, how many begin together with the one before.
+    together: u32,
+    /// Of a hundred answers, how many are lost.
+    unheard: u32,
+    /// Of a hundred messages, how many are for everybody.
+    broadcasts: u32,
+    /// Of a hundred acts, how many are about what they should not be about.
+    mistakes: u32,
+    /// Of a hundred acknowledgements, how many say that it was of no use.
+    useless: u32,
+    /// Of a hundred times that messages are sent, how many times there are many of them.
+    bursts: u32,
+    /// How many messages those are.
+    burst: u16,
+    /// How long payloads are at most.
+    bytes: u32,
+    /// Of a hundred waits, how many are for one of the target's timers.
+    timers: u32,
+}
+
+/// Draws a program.
+pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
+    let mut dice = Dice(random);
+    let parties = 2 + dice.below(u32::from(bounds.parties.max(2)) - 1) as u8;
+    let count = 1 + dice.below(u32::from(bounds.sessions.max(1)));
+    let mut sessions = Vec::new();
+    for _ in 0..count {
+        // Most of the time everybody is in it: what goes to nobody finds nothing.
+        let all: Vec<u8> = match dice.percent(75) {
+            true => (0..parties).collect(),
+            false => dice.some_of(parties),
+        };
+        sessions.push(all);
+    }
+    let character = Character::draw(&mut dice, bounds);
+    let mut drawing = Drawing {
+        parties,
+        sessions: sessions.clone(),
+        routed: Vec::new(),
+        units: 0,
+        messages: 0,
+        streams: Vec::new(),
+        opened: 0,
+        listeners: Vec::new(),
+        listened: 0,
+        notices: count,
+        bounds,
+        character: &character,
+        dice,
+    };
+    let mut steps = Vec::with_capacity(bounds.operations);
+    while steps.len() < bounds.operations {
+        let Some(act) = drawing.act() else { continue };
+        let together = !steps.is_empty() && drawing.dice.percent(character.together);
+        let unheard = drawing.dice.percent(character.unheard);
+        steps.push(Step { together, unheard, act });
+    }
+    Program { parties, sessions, steps }
+}
+
+impl Character {
+    fn draw(dice: &mut Dice<'_, impl RngCore>, bounds: &Bounds) -> Self {
+        let Bounds { offers, timers, .. } = bounds;
+        let mut weights = Vec::new();
+        for (kind, usually) in USUALLY {
+            let is_possible = match kind {
+                Kind::RouteAgain => offers.keys,
+                Kind::Restart | Kind::Kill => offers.power,
+                _ => true,
+            };
+            let weight = match dice.below(4) {
+                0 => 0,
+                1 => usually * 3,
+                _ => usually,
+            };
+            let weight = if kind == Kind::Route { weight.max(usually / 2) } else { weight };
+            if is_possible && weight > 0 {
+                weights.push((kind, weight));
+            }
+        }
+        let can_wait = timers.ack_timeout.max(timers.heartbeat_timeout).max(timers.message_ttl) > 0;
+        Self {
+            weights,
+            together: dice.one_of(&[0, 0, 20, 60]),
+            unheard: dice.one_of(&[0, 0, 0, 10]),
+            broadcasts: dice.one_of(&[0, 30, 50, 100]),
+            mistakes: dice.one_of(&[0, 0, 5, 15]),
+            useless: dice.one_of(&[0, 10, 10, 50]),
+            bursts: dice.one_of(&[0, 0, 0, 15]),
+            burst: dice.one_of(&[5, 20, 60, 60, 110, 600]),
+            bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]),
+            timers: if can_wait { dice.one_of(&[0, 0, 20, 60]) } else { 0 },
+        }
+    }
+}
+
+/// What a program holds so far.
+struct Drawing<'b, 'r, R> {
+    parties: u8,
+    sessions: Vec<Vec<u8>>,
+    /// Units, with their sessions, senders and recipients, and whether they have a key.
+    routed: Vec<Routed>,
+    units: u32,
+    messages: u32,
+    streams: Vec<u32>,
+    opened: u32,
+    listeners: Vec<u32>,
+    listened: u32,
+    notices: u32,
+    bounds: &'b Bounds,
+    character: &'b Character,
+    dice: Dice<'r, R>,
+}
+
+#[derive(Clone)]
+struct Routed {
+    unit: u32,
+    count: u16,
+    to: Vec<u8>,
+    keyed: bool,
+}
+
+/// More messages than this are in no program, and no longer payloads in all. Bytes.
+const MESSAGES: u32 = 1_500;
+const PAYLOADS: u32 = 1_500_000;
+
+impl<R: RngCore> Drawing<'_, '_, R> {
+    fn act(&mut self) -> Option<Act> {
+        Some(match self.dice.weighted(&self.character.weights) {
+            Kind::Register => Act::Register { party: self.party() },
+            Kind::Heartbeat => Act::Heartbeat { party: self.party() },
+            Kind::List => Act::List { only_online: self.dice.percent(40) },
+            Kind::Publish => self.publish(),
+            Kind::Route => self.route(),
+            Kind::RouteAgain => {
+                let keyed: Vec<_> = self.routed.iter().filter(|it| it.keyed).collect();
+                if keyed.is_empty() {
+                    return None;
+                }
+                Act::RouteAgain { unit: keyed[self.dice.below(keyed.len() as u32) as usize].unit }
+            }
+            Kind::Subscribe => {
+                let stream = self.opened;
+                self.opened += 1;
+                self.streams.push(stream);
+                let session = self.of_session();
+                Act::Subscribe { stream, party: self.member(session), session }
+            }
+            Kind::Cancel => Act::Cancel { stream: self.dice.take(&mut self.streams)? },
+            Kind::Poll => {
+                let session = self.of_session();
+                let party = self.member(session);
+                Act::Poll { party, session, newer: self.dice.percent(20) }
+            }
+            Kind::Acknowledge => {
+                let (unit, party) = self.delivery()?;
+                let session = self.dice.percent(self.character.mistakes).then(|| self.session());
+                let success = !self.dice.percent(self.character.useless);
+                Act::Acknowledge { party, unit, session, success }
+            }
+            Kind::AcknowledgeAll => {
+                let session = self.session();
+                Act::AcknowledgeAll { party: self.member(Some(session)), session }
+            }
+            Kind::Status => {
+                let (unit, _) = self.delivery()?;
+                let session = self.dice.percent(self.character.mistakes).then(|| self.session());
+                Act::Status { unit, session }
+            }
+            Kind::Listen => {
+                let listener = self.listened;
+                self.listened += 1;
+                self.listeners.push(listener);
+                Act::Listen { listener, party: self.party() }
+            }
+            Kind::StopListening => {
+                Act::StopListening { listener: self.dice.take(&mut self.listeners)? }
+            }
+            Kind::Disconnect => Act::Disconnect { party: self.party() },
+            Kind::Wait => Act::Wait { ms: self.wait() },
+            Kind::Restart => Act::Restart,
+            Kind::Kill => Act::Kill,
+        })
+    }
+
+    fn party(&mut self) -> u8 {
+        self.dice.below(u32::from(self.parties)) as u8
+    }
+
+    fn session(&mut self) -> u8 {
+        self.dice.below(self.sessions.len() as u32) as u8
+    }
+
+    /// A session, or all of them where that is offered.
+    fn of_session(&mut self) -> Option<u8> {
+        let all = self.bounds.offers.wildcard && self.dice.percent(20);
+        (!all).then(|| self.session())
+    }
+
+    /// A member of a session; by mistake anybody.
+    fn member(&mut self, session: Option<u8>) -> u8 {
+        let members = session.and_then(|it| self.sessions.get(usize::from(it)));
+        let mistaken = self.dice.percent(self.character.mistakes);
+        match members {
+            Some(members) if !members.is_empty() && !mistaken => {
+                members[self.dice.below(members.len() as u32) as usize]
+            }
+            _ => self.party(),
+        }
+    }
+
+    /// A unit and one of its recipients; by mistake anybody. Rather a late one than an early one.
+    fn delivery(&mut self) -> Option<(u32, u8)> {
+        let among = self.routed.len() as u32;
+        if among == 0 {
+            return None;
+        }
+        let back = self.dice.below(among).min(self.dice.below(among));
+        let routed = &self.routed[(among - 1 - back) as usize];
+        let (unit, count) = (routed.unit, u32::from(routed.count));
+        let to = routed.to.clone();
+        let unit = unit + self.dice.below(count);
+        let mistaken = to.is_empty() || self.dice.percent(self.character.mistakes);
+        let party =
+            if mistaken { self.party() } else { to[self.dice.below(to.len() as u32) as usize] };
+        Some((unit, party))
+    }
+
+    fn route(&mut self) -> Act {
+        let character = self.character;
+        let session = self.session();
+        let sender = self.member(Some(session));
+        let members = self.sessions[usize::from(session)].clone();
+        let others: Vec<u8> = members.iter().copied().filter(|it| *it != sender).collect();
+        let for_all = others.is_empty() || self.dice.percent(character.broadcasts);
+        let mut to = Vec::new();
+        if !for_all {
+            let many = 1 + self.dice.below(others.len() as u32).min(self.dice.below(3));
+            for _ in 0..many {
+                // Somebody may be named twice (RTE-6).
+                to.push(others[self.dice.below(others.len() as u32) as usize]);
+            }
+            if self.dice.percent(character.mistakes) {
+                to.push(self.party());
+            }
+        }
+        let bytes = if character.bytes == 0 { 0 } else { self.dice.below(character.bytes + 1) };
+        let is_burst = self.dice.percent(character.bursts);
+        let count = if is_burst { character.burst } else { 1 };
+        let left = MESSAGES.saturating_sub(self.messages).max(1);
+        let fit = PAYLOADS / (bytes + 100) / 4;
+        let count = u32::from(count).min(left).min(fit).max(1) as u16;
+        let keyed = self.bounds.offers.keys && count == 1 && self.dice.percent(20);
+        let unit = self.units;
+        self.units += u32::from(count);
+        self.messages += u32::from(count);
+        let recipients = if for_all { others } else { to.clone() };
+        self.routed.push(Routed { unit, count, to: recipients, keyed });
+        Act::Route { unit, count, session, sender, to, bytes, keyed }
+    }
+
+    fn publish(&mut self) -> Act {
+        let notice = self.notices;
+        self.notices += 1;
+        let session = self.session();
+        let event = match self.dice.below(20) {
+            0 => Event::Completed,
+            1 => Event::Failed,
+            2..5 => Event::Created,
+            5..9 => Event::Started,
+            _ => Event::Other,
+        };
+        let members = self.sessions[usize::from(session)].clone();
+        let selected = match self.dice.below(4) {
+            0 => Vec::new(),
+            1 => self.dice.some_of(self.parties),
+            _ => members,
+        };
+        if matches!(event, Event::Created | Event::Started) && !selected.is_empty() {
+            self.sessions[usize::from(session)].clone_from(&selected);
+        }
+        Act::Publish { notice, session, event, selected }
+    }
+
+    fn wait(&mut self) -> u32 {
+        let Waits { ack_timeout, heartbeat_timeout, message_ttl } = self.bounds.timers;
+        if !self.dice.percent(self.character.timers) {
+            return 1 + self.dice.below(20);
+        }
+        match self.dice.below(8) {
+            0..3 if ack_timeout > 0 => ack_timeout * self.dice.one_of(&[1, 6, 12, 13, 25]) / 10,
+            3..6 if heartbeat_timeout > 0 => heartbeat_timeout * self.dice.one_of(&[5, 8, 18]) / 10,
+            6 if message_ttl > 0 => message_ttl * self.dice.one_of(&[4, 8, 17]) / 10,
+            _ => 1 + self.dice.below(20),
+        }
+    }
+}
+
+/// Where chance comes from.
+struct Dice<'r, R>(&'r mut R);
+
+impl<R: RngCore> Dice<'_, R> {
+    /// A number below `limit`, which is not 0.
+    fn below(&mut self, limit: u32) -> u32 {
+        // The bias is less than one in a million for the small limits here.
+        ((u64::from(self.0.next_u32()) * u64::from(limit)) >> 32) as u32
+    }
+
+    fn percent(&mut self, percent: u32) -> bool {
+        percent > 0 && self.below(100) < percent
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u32) as usize]
+    }
+
+    fn weighted(&mut self, all: &[(Kind, u32)]) -> Kind {
+        let total = all.iter().map(|it| it.1).sum();
+        let mut left = self.below(total);
+        for (kind, weight) in all {
+            match left.checked_sub(*weight) {
+                Some(rest) => left = rest,
+                None => return *kind,
+            }
+        }
+        Kind::Route
+    }
+
+    /// Takes one out.
+    fn take(&mut self, all: &mut Vec<u32>) -> Option<u32> {
+        let place = match all.len() {
+            0 => return None,
+            many => self.below(many as u32) as usize,
+        };
+        Some(all.swap_remove(place))
+    }
+
+    /// At least one of the parties.
+    fn some_of(&mut self, parties: u8) -> Vec<u8> {
+        let mut some: Vec<u8> = (0..parties).filter(|_| self.below(2) == 0).collect();
+        if some.is_empty() {
+            some.push(self.below(u32::from(parties)) as u8);
+        }
+        some
+    }
+}

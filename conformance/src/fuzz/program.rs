@@ -1,0 +1,390 @@
+//! Programs: what parties do, step by step, whatever the router answers.
+//!
+//! What a step is about has a number of its own, which the program gives out, and a step whose subject
+//! does not exist does nothing. So whatever is left out of a program, the rest is a program, and means
+//! what it meant before: that is what shrinking needs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Who is there, and what they do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// How many parties are registered when it begins. They are numbered from 0 on.
+    pub parties: u8,
+    /// Of each session that is announced when it begins, its members.
+    pub sessions: Vec<Vec<u8>>,
+    /// What they do.
+    pub steps: Vec<Step>,
+}
+
+/// A step of a program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Whether it begins together with the step before it, and not after it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub together: bool,
+    /// Whether its answer is thrown away, as if it had been lost on the way.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unheard: bool,
+    /// What is done.
+    pub act: Act,
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    /// A party registers again.
+    Register {
+        /// Which.
+        party: u8,
+    },
+    /// A party says that it is alive.
+    Heartbeat {
+        /// Which.
+        party: u8,
+    },
+    /// Somebody asks who is there.
+    List {
+        /// Whether only for those who are online.
+        only_online: bool,
+    },
+    /// An event is published.
+    Publish {
+        /// Its number.
+        notice: u32,
+        /// Of which session.
+        session: u8,
+        /// What it says.
+        event: Event,
+        /// Whom it selects.
+        selected: Vec<u8>,
+    },
+    /// A party sends messages, one after another.
+    Route {
+        /// The number of the first one.
+        unit: u32,
+        /// How many.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        count: u16,
+        /// In which session.
+        session: u8,
+        /// Who.
+        sender: u8,
+        /// To whom; to everybody if there is nobody.
+        to: Vec<u8>,
+        /// How long each is, in bytes, beyond what tells it from others.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        bytes: u32,
+        /// Whether with a key of its own that makes it safe to try again.
+        #[serde(default, skip_serializing_if = "is_false")]
+        keyed: bool,
+    },
+    /// A message that had a key is sent once more.
+    RouteAgain {
+        /// Its number.
+        unit: u32,
+    },
+    /// A party subscribes to messages.
+    Subscribe {
+        /// The number of the subscription.
+        stream: u32,
+        /// Who.
+        party: u8,
+        /// To which session; to all of its own if none.
+        session: Option<u8>,
+    },
+    /// A subscription to messages is cancelled.
+    Cancel {
+        /// Which.
+        stream: u32,
+    },
+    /// A party polls.
+    Poll {
+        /// Who.
+        party: u8,
+        /// Which session; all of its own if none.
+        session: Option<u8>,
+        /// Whether only for what is not older than the newest that it has.
+        newer: bool,
+    },
+    /// A party acknowledges a message, whether it has come to it or not.
+    Acknowledge {
+        /// Who.
+        party: u8,
+        /// The message's number.
+        unit: u32,
+        /// As one of this session, if not of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<u8>,
+        /// Whether it was of use.
+        success: bool,
+    },
+    /// A party acknowledges all that has come to it in a session.
+    AcknowledgeAll {
+        /// Who.
+        party: u8,
+        /// In which session.
+        session: u8,
+    },
+    /// Somebody asks what became of a message.
+    Status {
+        /// Its number.
+        unit: u32,
+        /// As one of this session, if not of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<u8>,
+    },
+    /// A party subscribes to session events.
+    Listen {
+        /// The number of the subscription.
+        listener: u32,
+        /// Who.
+        party: u8,
+    },
+    /// A subscription to session events is cancelled.
+    StopListening {
+        /// Which.
+        listener: u32,
+    },
+    /// A party's connection breaks, with all that is under way on it.
+    Disconnect {
+        /// Whose.
+        party: u8,
+    },
+    /// Time passes.
+    Wait {
+        /// How much. Milliseconds.
+        ms: u32,
+    },
+    /// The target is stopped in order, and started again.
+    Restart,
+    /// The target is killed where it stands, and started again.
+    Kill,
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn is_one(it: &u16) -> bool {
+    *it == 1
+}
+
+fn is_zero(it: &u32) -> bool {
+    *it == 0
+}
+
+/// What an event says of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// `session_created`.
+    Created,
+    /// `session_started`.
+    Started,
+    /// `session_completed`.
+    Completed,
+    /// `session_failed`.
+    Failed,
+    /// One that the contract gives no meaning: `party_joined`.
+    Other,
+}
+
+impl Event {
+    /// Its `event_type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "session_created",
+            Self::Started => "session_started",
+            Self::Completed => "session_completed",
+            Self::Failed => "session_failed",
+            Self::Other => "party_joined",
+        }
+    }
+}
+
+impl Program {
+    /// So many units are routed by it, their numbers being smaller than this.
+    pub fn units(&self) -> usize {
+        let ends = self.steps.iter().map(|step| match step.act {
+            Act::Route { unit, count, .. } => unit as usize + usize::from(count),
+            _ => 0,
+        });
+        ends.max().unwrap_or(0)
+    }
+
+    /// Why it cannot be played, if it names parties or sessions that there are not.
+    pub fn nonsense(&self) -> Option<String> {
+        let parties = self.sessions.iter().flatten().copied();
+        let (mut parties, mut sessions): (Vec<u8>, Vec<u8>) = (parties.collect(), Vec::new());
+        for step in &self.steps {
+            let (some, of) = step.act.names();
+            parties.extend(some);
+            sessions.extend(of);
+        }
+        let party = parties.into_iter().find(|it| *it >= self.parties);
+        let session = sessions.into_iter().find(|it| usize::from(*it) >= self.sessions.len());
+        match (party, session) {
+            (Some(party), _) => Some(format!("there is no party {party}")),
+            (_, Some(session)) => Some(format!("there is no session {session}")),
+            _ => None,
+        }
+    }
+
+    /// Its steps, those that begin together side by side.
+    pub fn waves(&self) -> impl Iterator<Item = &[Step]> {
+        self.steps.chunk_by(|_, next| next.together)
+    }
+}
+
+impl Act {
+    /// The parties and sessions that it names.
+    fn names(&self) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            Self::Register { party }
+            | Self::Heartbeat { party }
+            | Self::Listen { party, .. }
+            | Self::Disconnect { party } => (vec![*party], Vec::new()),
+            Self::Publish { session, selected, .. } => (selected.clone(), vec![*session]),
+            Self::Route { session, sender, to, .. } => {
+                ([std::slice::from_ref(sender), to].concat(), vec![*session])
+            }
+            Self::Subscribe { party, session, .. }
+            | Self::Poll { party, session, .. }
+            | Self::Acknowledge { party, session, .. } => {
+                (vec![*party], session.iter().copied().collect())
+            }
+            Self::AcknowledgeAll { party, session } => (vec![*party], vec![*session]),
+            Self::Status { session, .. } => (Vec::new(), session.iter().copied().collect()),
+            Self::List { .. }
+            | Self::RouteAgain { .. }
+            | Self::Cancel { .. }
+            | Self::StopListening { .. }
+            | Self::Wait { .. }
+            | Self::Restart
+            | Self::Kill => (Vec::new(), Vec::new()),
+        }
+    }
+}
+
+/// A party's name in stories: a letter, or a number where there are too many.
+pub fn party_name(number: u32) -> String {
+    match u8::try_from(number) {
+        Ok(number @ 0..26) => char::from(b'a' + number).into(),
+        _ => format!("p{number}"),
+    }
+}
+
+struct Parties<'a>(&'a [u8]);
+
+impl fmt::Display for Parties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("nobody"),
+            all => {
+                let names: Vec<_> = all.iter().map(|it| party_name(u32::from(*it))).collect();
+                f.write_str(&names.join(", "))
+            }
+        }
+    }
+}
+
+fn party(number: u8) -> String {
+    party_name(u32::from(number))
+}
+
+fn of_session(session: Option<u8>) -> String {
+    session.map_or_else(|| "all its sessions".into(), |it| format!("s{it}"))
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register { party: who } => write!(f, "{} registers again", party(*who)),
+            Self::Heartbeat { party: who } => write!(f, "{} sends a heartbeat", party(*who)),
+            Self::List { only_online: true } => f.write_str("somebody asks who is online"),
+            Self::List { only_online: false } => f.write_str("somebody asks who is registered"),
+            Self::Publish { notice, session, event, selected } => {
+                let event = event.name();
+                write!(f, "event e{notice} {event} of s{session} selects {}", Parties(selected))
+            }
+            Self::Route { unit, count, session, sender, to, bytes, keyed } => {
+                write!(f, "{} sends ", party(*sender))?;
+                match count {
+                    1 => write!(f, "m{unit}")?,
+                    _ => write!(f, "m{unit} to m{}", unit + u32::from(*count) - 1)?,
+                }
+                match to.as_slice() {
+                    [] => write!(f, " to everybody in s{session}")?,
+                    to => write!(f, " to {} in s{session}", Parties(to))?,
+                }
+                if *bytes > 0 {
+                    write!(f, ", {bytes} bytes")?;
+                }
+                if *keyed { f.write_str(", with a key") } else { Ok(()) }
+            }
+            Self::RouteAgain { unit } => write!(f, "m{unit} is sent again with its key"),
+            Self::Subscribe { stream, party: who, session } => {
+                let session = of_session(*session);
+                write!(f, "{} subscribes to {session} (stream {stream})", party(*who))
+            }
+            Self::Cancel { stream } => write!(f, "stream {stream} is cancelled"),
+            Self::Poll { party: who, session, newer } => {
+                write!(f, "{} polls {}", party(*who), of_session(*session))?;
+                if *newer { f.write_str(" for what is newer than what it has") } else { Ok(()) }
+            }
+            Self::Acknowledge { party: who, unit, session, success } => {
+                write!(f, "{} acknowledges m{unit}", party(*who))?;
+                if let Some(session) = session {
+                    write!(f, " as one of s{session}")?;
+                }
+                if *success { Ok(()) } else { f.write_str(" as of no use") }
+            }
+            Self::AcknowledgeAll { party: who, session } => {
+                write!(f, "{} acknowledges all that has come to it in s{session}", party(*who))
+            }
+            Self::Status { unit, session } => {
+                write!(f, "somebody asks for the status of m{unit}")?;
+                match session {
+                    Some(session) => write!(f, " as one of s{session}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Listen { listener, party: who } => {
+                write!(f, "{} listens for events (listener {listener})", party(*who))
+            }
+            Self::StopListening { listener } => write!(f, "listener {listener} is cancelled"),
+            Self::Disconnect { party: who } => write!(f, "{} loses its connection", party(*who)),
+            Self::Wait { ms } => write!(f, "{ms} ms pass"),
+            Self::Restart => f.write_str("the router is stopped and started again"),
+            Self::Kill => f.write_str("the router is killed and started again"),
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<_> = (0..self.parties).collect();
+        writeln!(f, "Registered: {}.", Parties(&all))?;
+        for (number, members) in self.sessions.iter().enumerate() {
+            writeln!(f, "Announced: session s{number} of {}.", Parties(members))?;
+        }
+        let mut number = 0;
+        for step in &self.steps {
+            number += usize::from(!step.together || number == 0);
+            let mark = if step.together { " & " } else { "   " };
+            write!(f, "{number:>4}{mark}{}", step.act)?;
+            writeln!(f, "{}", if step.unheard { " (the answer is lost)" } else { "" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,514 @@
+//! Writes down what clients see, as a history: what is sent and what comes back as numbers.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+use mpc_router_proto::v1::*;
+use tonic::{Code, Status};
+
+use super::history::{
+    self, Asked, Call, Got, Heard, History, Item, Kind, Listening, Moment, NEVER,
+};
+use super::history::{End, Entry, Listener, Message, Notice, Opened, Party, Phase, Published};
+use super::history::{Routed, Seen, Session, Standing, Stream, Unit};
+use super::program::{Act, Event, Program};
+
+/// The names of what a program is about, on the wire: nothing else on the target has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(String);
+
+impl Names {
+    /// Names that begin with this.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self(prefix.into())
+    }
+
+    /// A party's `party_id`.
+    pub fn party(&self, number: u8) -> String {
+        format!("{}-p{number}", self.0)
+    }
+
+    /// A session's `session_id`.
+    pub fn session(&self, number: u8) -> String {
+        format!("{}-s{number}", self.0)
+    }
+
+    /// An `idempotency-key`.
+    pub fn key(&self, unit: u32) -> String {
+        format!("{}-k{unit}", self.0)
+    }
+
+    fn event(&self, notice: u32) -> String {
+        format!("{}-e{notice}", self.0)
+    }
+
+    /// What a payload begins with.
+    fn unit(&self, unit: u32) -> String {
+        format!("{}-m{unit} ", self.0)
+    }
+
+    fn number(&self, kind: &str, name: &str) -> Option<u32> {
+        name.strip_prefix(self.0.as_str())?.strip_prefix(kind)?.parse().ok()
+    }
+}
+
+/// The numbers of calls and so on that are under way.
+pub(super) type Place = usize;
+
+/// What a recipient has of a session.
+#[derive(Clone, Debug, Default)]
+struct Had {
+    /// What has come and was not acknowledged, in the order in which it came.
+    units: Vec<u32>,
+    /// What has come or was acknowledged.
+    known: BTreeSet<u32>,
+    newest: i64,
+}
+
+/// What clients saw so far.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    names: Names,
+    history: History,
+    now: Moment,
+    messages: HashMap<String, Message>,
+    /// The units that messages are of, as far as senders were told.
+    units: Vec<Option<Unit>>,
+    /// The `message_id`s of units, as far as anybody knows.
+    ids: Vec<Option<String>>,
+    /// What was sent.
+    sent: Vec<Option<RouteMessageRequest>>,
+    published: Vec<Option<SessionEvent>>,
+    had: Vec<Had>,
+    sessions: usize,
+}
+
+impl Recorder {
+    pub(super) fn new(names: Names, program: &Program) -> Self {
+        let sessions = program.sessions.len();
+        let parties = usize::from(program.parties);
+        let history = History {
+            parties: u32::from(program.parties),
+            sessions: sessions as u32,
+            ..History::default()
+        };
+        let units = program.units();
+        let mut recorder = Self {
+            names,
+            history,
+            now: 0,
+            messages: HashMap::new(),
+            units: Vec::new(),
+            ids: vec![None; units],
+            sent: vec![None; units],
+            published: Vec::new(),
+            had: vec![Had::default(); parties * sessions],
+            sessions,
+        };
+        let nothing = Routed { session: Session(0), sender: Party(0), to: Vec::new() };
+        recorder.history.units = vec![nothing; units];
+        recorder
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The whole history: nothing is written down any more.
+    pub(super) fn finish(&mut self) -> History {
+        self.history.messages = self.units.len() as u32;
+        std::mem::take(&mut self.history)
+    }
+
+    /// The moment now, which no other one is. Microseconds.
+    pub(super) fn at(&mut self, now: Moment) -> Moment {
+        self.now = now.max(self.now + 1);
+        self.now
+    }
+
+    /// A call begins.
+    pub(super) fn begin(&mut self, now: Moment, asked: Asked) -> Place {
+        let begun = self.at(now);
+        self.history.calls.push(Call { begun, ended: NEVER, asked, got: Got::Unknown });
+        self.history.calls.len() - 1
+    }
+
+    /// A call ends.
+    pub(super) fn end(&mut self, now: Moment, call: Place, got: Got) -> Moment {
+        let ended = self.at(now);
+        let call = &mut self.history.calls[call];
+        (call.ended, call.got) = (ended, got);
+        ended
+    }
+
+    // What is sent.
+
+    /// What a unit's sender sends.
+    pub(super) fn route(&mut self, act: &Act, unit: u32) -> RouteMessageRequest {
+        let Act::Route { session, sender, to, bytes, .. } = act else {
+            return self.sent[unit as usize].clone().unwrap_or_default();
+        };
+        let mut payload = self.names.unit(unit).into_bytes();
+        let filler = (0..*bytes).map(|it| (it ^ (it >> 8) ^ unit) as u8);
+        payload.extend(filler);
+        let request = RouteMessageRequest {
+            session_id: self.names.session(*session),
+            from_party: self.names.party(*sender),
+            to_parties: to.iter().map(|it| self.names.party(*it)).collect(),
+            round_number: (unit % 7) as i32,
+            message_type: format!("type-{}", unit % 3),
+            payload: Bytes::from(payload),
+        };
+        let place = unit as usize;
+        self.history.units[place] = Routed {
+            session: Session(u32::from(*session)),
+            sender: Party(u32::from(*sender)),
+            to: to.iter().map(|it| Party(u32::from(*it))).collect(),
+        };
+        self.sent[place] = Some(request.clone());
+        request
+    }
+
+    /// What is published.
+    pub(super) fn publish(
+        &mut self,
+        notice: u32,
+        session: u8,
+        event: Event,
+        selected: &[u8],
+    ) -> SessionEvent {
+        let place = notice as usize;
+        let n = selected.len() as i32;
+        let is_odd = notice % 2 == 1;
+        let told = SessionEvent {
+            event_id: self.names.event(notice),
+            event_type: event.name().into(),
+            session_id: self.names.session(session),
+            threshold_n: n,
+            threshold_t: (n / 2 + 1).min(n),
+            selected_parties: selected.iter().map(|it| self.names.party(*it)).collect(),
+            join_tokens: selected
+                .iter()
+                .map(|it| (self.names.party(*it), format!("token-{notice}-{it}")))
+                .collect(),
+            message_hash: if is_odd { vec![notice as u8; 32].into() } else { Bytes::new() },
+            created_at: if is_odd { 1_700_000_000_000 + i64::from(notice) } else { 0 },
+            expires_at: 0,
+        };
+        if self.published.len() <= place {
+            self.published.resize(place + 1, None);
+            let nothing =
+                Published { session: Session(0), kind: Kind::Other, selected: Vec::new() };
+            self.history.notices.resize(place + 1, nothing);
+        }
+        self.published[place] = Some(told.clone());
+        self.history.notices[place] = Published {
+            session: Session(u32::from(session)),
+            kind: match event {
+                Event::Created | Event::Started => Kind::Begins,
+                Event::Completed | Event::Failed => Kind::Ends,
+                Event::Other => Kind::Other,
+            },
+            selected: selected.iter().map(|it| Party(u32::from(*it))).collect(),
+        };
+        told
+    }
+
+    /// The `message_id` of a unit, if anybody knows it.
+    pub(super) fn id_of(&mut self, unit: u32) -> Option<(Message, String)> {
+        let id = self.ids.get(unit as usize)?.clone()?;
+        Some((self.message(&id), id))
+    }
+
+    /// The unit's own session.
+    pub(super) fn session_of(&self, unit: u32) -> u8 {
+        self.history.units[unit as usize].session.0 as u8
+    }
+
+    /// Whose a unit is, once somebody tried to route it.
+    pub(super) fn sender_of(&self, unit: u32) -> Option<u8> {
+        self.sent.get(unit as usize)?.as_ref()?;
+        Some(self.history.units[unit as usize].sender.0 as u8)
+    }
+
+    /// The units that have come to a party in a session and that it has not acknowledged, in the
+    /// order in which they came first.
+    pub(super) fn had(&self, party: u8, session: u8) -> Vec<u32> {
+        self.had[self.of(party, session)].units.clone()
+    }
+
+    /// A party acknowledges a unit.
+    pub(super) fn acknowledges(&mut self, party: u8, unit: u32) {
+        let place = self.of(party, self.session_of(unit));
+        let had = &mut self.had[place];
+        had.known.insert(unit);
+        had.units.retain(|it| *it != unit);
+    }
+
+    /// Whether a unit has come to a party, or was acknowledged by it.
+    pub(super) fn has(&self, party: u8, unit: u32) -> bool {
+        self.had[self.of(party, self.session_of(unit))].known.contains(&unit)
+    }
+
+    /// The largest `created_at` of what has come to a party in these sessions.
+    pub(super) fn newest(&self, party: u8, session: Option<u8>) -> i64 {
+        match session {
+            Some(session) => self.had[self.of(party, session)].newest,
+            // What is newer in one session may be older than what has come in another.
+            None => 0,
+        }
+    }
+
+    fn of(&self, party: u8, session: u8) -> usize {
+        usize::from(party) * self.sessions + usize::from(session)
+    }
+
+    // What comes back.
+
+    /// The number of a `message_id`.
+    fn message(&mut self, id: &str) -> Message {
+        if let Some(known) = self.messages.get(id) {
+            return *known;
+        }
+        let message = Message(self.units.len() as u32);
+        self.units.push(None);
+        self.messages.insert(id.to_owned(), message);
+        message
+    }
+
+    /// A unit has this `message_id`, its sender was told.
+    pub(super) fn routed(&mut self, unit: u32, id: &str) -> Message {
+        let message = self.message(id);
+        self.units[message.index()].get_or_insert(Unit(unit));
+        self.ids[unit as usize].get_or_insert_with(|| id.to_owned());
+        message
+    }
+
+    /// A copy.
+    fn seen(&mut self, party: u8, copy: &MpcMessage) -> Seen {
+        let message = self.message(&copy.message_id);
+        let by_payload =
+            std::str::from_utf8(copy.payload.split(|it| *it == b' ').next().unwrap_or(b""))
+                .ok()
+                .and_then(|it| self.names.number("-m", it))
+                .filter(|it| self.sent.get(*it as usize).is_some_and(Option::is_some))
+                .map(Unit);
+        // What its payload does not tell any more, its `message_id` may.
+        let unit = by_payload.or(self.units[message.index()]);
+        let session = self.names.number("-s", &copy.session_id);
+        let session = session.filter(|it| (*it as usize) < self.sessions);
+        let mut whole = session.is_some();
+        if let Some(unit) = unit {
+            if let Some(sent) = &self.sent[unit.index()] {
+                whole &= copy.from_party == sent.from_party
+                    && copy.round_number == sent.round_number
+                    && copy.message_type == sent.message_type
+                    && copy.payload == sent.payload
+                    && copy.is_broadcast == sent.to_parties.is_empty();
+            }
+            let own = self.history.units[unit.index()].session;
+            let place = self.of(party, own.0 as u8);
+            let had = &mut self.had[place];
+            if had.known.insert(unit.0) {
+                had.units.push(unit.0);
+            }
+            had.newest = had.newest.max(copy.created_at);
+            self.ids[unit.index()].get_or_insert_with(|| copy.message_id.clone());
+        }
+        let session = Session(session.unwrap_or(0));
+        Seen { message, session, unit, whole, created_at: copy.created_at }
+    }
+
+    /// What a poll of a party lists.
+    pub(super) fn polled(&mut self, party: u8, copies: &[MpcMessage]) -> Vec<Seen> {
+        copies.iter().map(|it| self.seen(party, it)).collect()
+    }
+
+    /// What a status says.
+    pub(super) fn status(&self, told: &GetMessageStatusResponse) -> Option<history::Answer> {
+        let standing = |it: &MessageDeliveryStatus| {
+            let phase = match it.status.as_str() {
+                "pending" => Phase::Pending,
+                "delivered" => Phase::Delivered,
+                "acknowledged" => Phase::Acknowledged,
+                "failed" => Phase::Failed,
+                _ => return None,
+            };
+            let party = self.party(&it.party_id)?;
+            Some(Standing { party, phase, delivered_at: it.delivered_at, retries: it.retry_count })
+        };
+        let deliveries = told.deliveries.iter().map(standing).collect::<Option<_>>()?;
+        Some(history::Answer::Status { deliveries, all_acknowledged: told.all_acknowledged })
+    }
+
+    /// What the directory says of the program's parties.
+    pub(super) fn listed(&self, told: &GetRegisteredPartiesResponse) -> Vec<Entry> {
+        let entry = |it: &RegisteredParty| {
+            let party = self.party(&it.party_id)?;
+            Some(Entry { party, online: it.online, last_seen_at: it.last_seen_at })
+        };
+        told.parties.iter().filter_map(entry).collect()
+    }
+
+    fn party(&self, name: &str) -> Option<Party> {
+        self.names.number("-p", name).filter(|it| *it < self.history.parties).map(Party)
+    }
+
+    // Streams.
+
+    /// A subscription to messages is sent.
+    pub(super) fn opens(&mut self, now: Moment, party: u8, session: Option<u8>) -> Stream {
+        let begun = self.at(now);
+        self.history.streams.push(Opened {
+            party: Party(u32::from(party)),
+            session: session.map(|it| Session(u32::from(it))),
+            begun,
+            alive: NEVER,
+            sound: 0,
+            end: End::Ours,
+        });
+        Stream(self.history.streams.len() as u32 - 1)
+    }
+
+    /// A subscription was seen alive.
+    pub(super) fn is_alive(&mut self, now: Moment, stream: Stream) -> Moment {
+        let at = self.at(now);
+        let opened = &mut self.history.streams[stream.index()];
+        opened.alive = opened.alive.min(at);
+        at
+    }
+
+    /// A copy came on it.
+    pub(super) fn came(&mut self, now: Moment, stream: Stream, copy: &MpcMessage) -> Moment {
+        let at = self.is_alive(now, stream);
+        let party = self.history.streams[stream.index()].party.0 as u8;
+        let seen = self.seen(party, copy);
+        self.history.items.push(Item { stream, at, seen });
+        at
+    }
+
+    /// A subscription is over; until `sound` it was surely there.
+    pub(super) fn closes(&mut self, stream: Stream, sound: Moment, end: End) {
+        let opened = &mut self.history.streams[stream.index()];
+        // Nothing that came after its begin proves that it came about.
+        opened.sound = if opened.alive == NEVER || sound < opened.begun { 0 } else { sound };
+        opened.end = end;
+    }
+
+    /// Whether all of these have come on a stream.
+    pub(super) fn all_came(&self, stream: Stream, due: &BTreeSet<u32>) -> bool {
+        let came: BTreeSet<u32> = self.came_on(stream).collect();
+        due.is_subset(&came)
+    }
+
+    fn came_on(&self, stream: Stream) -> impl Iterator<Item = u32> {
+        let items = self.history.items.iter().filter(move |it| it.stream == stream);
+        items.filter_map(|it| it.seen.unit.map(|unit| unit.0))
+    }
+
+    /// Whether nothing is known to be due on a stream: each unit that was accepted and not
+    /// acknowledged has come on it. That is only a hint of when to go on.
+    pub(super) fn nothing_due(
+        &self,
+        stream: Stream,
+        members: &impl Fn(u8) -> Option<Vec<u8>>,
+    ) -> bool {
+        let opened = &self.history.streams[stream.index()];
+        let party = opened.party.0 as u8;
+        let came: BTreeSet<u32> = self.came_on(stream).collect();
+        (0..).zip(&self.history.units).all(|(unit, routed)| {
+            let is_for_it = match routed.to.as_slice() {
+                [] => {
+                    let members = members(routed.session.0 as u8).unwrap_or_default();
+                    members.contains(&party) && routed.sender != opened.party
+                }
+                to => to.contains(&opened.party),
+            };
+            let is_elsewhere = opened.session.is_some_and(|it| it != routed.session);
+            let is_there = self.ids[unit as usize].is_some();
+            !is_there || !is_for_it || is_elsewhere || came.contains(&unit) || self.has(party, unit)
+        })
+    }
+
+    /// A subscription to events is sent.
+    pub(super) fn listens(&mut self, now: Moment, party: u8) -> Listener {
+        let (begun, party) = (self.at(now), Party(u32::from(party)));
+        self.history.listeners.push(Listening { party, begun, alive: NEVER, sound: 0 });
+        Listener(self.history.listeners.len() as u32 - 1)
+    }
+
+    /// It was seen alive.
+    pub(super) fn hears(&mut self, now: Moment, listener: Listener) -> Moment {
+        let at = self.at(now);
+        let listening = &mut self.history.listeners[listener.index()];
+        listening.alive = listening.alive.min(at);
+        at
+    }
+
+    /// An event came on it.
+    pub(super) fn heard(
+        &mut self,
+        now: Moment,
+        listener: Listener,
+        event: &SessionEvent,
+    ) -> Moment {
+        let at = self.hears(now, listener);
+        let party = self.history.listeners[listener.index()].party.0 as u8;
+        let notice = self.names.number("-e", &event.event_id).map(Notice);
+        let told = notice.and_then(|it| self.published.get(it.index())?.as_ref());
+        let notice = notice.filter(|_| told.is_some());
+        let whole = told.is_some_and(|told| self.is_whole(party, told, event));
+        // Events of others are nobody's here: whoever listens may get all that select nobody.
+        let is_own = self.names.number("-s", &event.session_id).is_some();
+        if is_own || notice.is_some() {
+            self.history.heard.push(Heard { listener, at, notice, whole });
+        }
+        at
+    }
+
+    fn is_whole(&self, party: u8, told: &SessionEvent, event: &SessionEvent) -> bool {
+        let own = self.names.party(party);
+        let is_created = event.created_at == told.created_at || told.created_at == 0;
+        is_created
+            && event.event_type == told.event_type
+            && event.session_id == told.session_id
+            && event.threshold_n == told.threshold_n
+            && event.threshold_t == told.threshold_t
+            && event.selected_parties == told.selected_parties
+            && event.message_hash == told.message_hash
+            && event.expires_at == told.expires_at
+            && event.join_tokens.get(&own) == told.join_tokens.get(&own)
+    }
+
+    /// A subscription to events is over; until `sound` it was surely there.
+    pub(super) fn deaf(&mut self, listener: Listener, sound: Moment) {
+        let listening = &mut self.history.listeners[listener.index()];
+        listening.sound = if listening.alive == NEVER { 0 } else { sound };
+    }
+
+    /// The target was down.
+    pub(super) fn outage(&mut self, from: Moment, to: Moment) {
+        self.history.outages.push((from, to));
+    }
+
+    /// All is healed.
+    pub(super) fn drains(&mut self, now: Moment) {
+        self.history.drain = self.at(now);
+    }
+}
+
+/// What came of a call: an error that only a target can make, before it has done anything, is a
+/// refusal.
+pub(super) fn refused(status: &Status) -> Got {
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::DataLoss
+        | Code::PermissionDenied => Got::Refused,
+        _ => Got::Unknown,
+    }
+}
