@@ -19,6 +19,8 @@ pub struct Answer<T> {
     /// What became of it.
     pub(crate) fate: Fate<T>,
     pub(crate) trial: Trial,
+    /// Why the target may rightly have rejected it, though nothing in the call is wrong.
+    pub(crate) excuse: Option<String>,
 }
 
 /// What became of a call.
@@ -61,9 +63,12 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Why the call proves nothing, if the target refused it for lack of resources: that is its
-    /// right under load (FLW-3), and the suite itself makes load.
+    /// Why the call proves nothing, if the target has an excuse, or refused it for lack of resources:
+    /// that is its right under load (FLW-3), and the suite itself makes load.
     pub(crate) fn overload(&self) -> Option<Stop> {
+        if let (Some(why), Some(false)) = (&self.excuse, self.was_accepted()) {
+            return Some(Stop::Inconclusive(format!("{}: {why}", self.call)));
+        }
         match &self.fate {
             Fate::Refused(status) if is_overload(status) => {
                 let (call, words) = (&self.call, self.fate.words());
@@ -129,7 +134,7 @@ impl<T> Answer<T> {
             Fate::Unanswered(time) => Fate::Unanswered(time),
             Fate::Lost(why) => Fate::Lost(why),
         };
-        Answer { call: self.call, fate, trial: self.trial }
+        Answer { call: self.call, fate, trial: self.trial, excuse: self.excuse }
     }
 
     /// The same where which status it is has a check of its own: any will do.

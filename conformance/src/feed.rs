@@ -317,7 +317,7 @@ impl<T: Carried> Feed<T> {
             None if !brought && self.headers.borrow().is_none() => Fate::Unanswered(wait.elapsed()),
             _ => Fate::Accepted(()),
         };
-        Answer { call: self.call.clone(), fate, trial: self.trial.clone() }
+        Answer { call: self.call.clone(), fate, trial: self.trial.clone(), excuse: None }
     }
 
     /// Demands that the stream is refused, by ending with a status before any item.

@@ -327,7 +327,8 @@ impl Party {
         let mut client = self.client.clone();
         let answer =
             self.call(call, async move { client.acknowledge_message(request).await }).await;
-        let answer = answer.declining(|it| (!it.success).then(|| it.message.clone()));
+        let mut answer = answer.declining(|it| (!it.success).then(|| it.message.clone()));
+        answer.excuse = self.trial.remembering().given_up(&id);
         // What has failed by itself can perhaps be refused long after.
         if success && answer.was_accepted() == Some(true) {
             self.trial.remembering().was_acknowledged(&id, &party);
@@ -463,7 +464,7 @@ impl Party {
             Fate::Accepted(answer) => answer.brief(),
             fate => fate.words(),
         });
-        Answer { call, fate, trial: self.trial.clone() }
+        Answer { call, fate, trial: self.trial.clone(), excuse: None }
     }
 }
 

@@ -63,6 +63,19 @@ impl Remembering {
         }
     }
 
+    /// Why the target need not take the acknowledgement of a message any more, if it may have given up
+    /// on it.
+    pub(crate) fn given_up(&self, message_id: &str) -> Option<String> {
+        let elapsed = self.messages().get(message_id)?.began.elapsed();
+        (elapsed > self.earliest_end).then(|| {
+            format!(
+                "it was routed {:.1} s ago, and the target may have given up on it after {:.1} s",
+                elapsed.as_secs_f64(),
+                self.earliest_end.as_secs_f64()
+            )
+        })
+    }
+
     /// Demands that the target must still know of the message: asked after what was seen, before it is
     /// held against the target.
     ///
@@ -118,6 +131,10 @@ mod tests {
         remembering.accepted("ended", Instant::now());
         let lasts = |message| remembering.lasts(message).is_ok();
         assert!(lasts("ended") && lasts("open"));
+        assert!(remembering.given_up("open").is_some_and(|it| it.contains("given up")));
+        assert_eq!(remembering.given_up("never routed"), None);
+        remembering.accepted("young", Instant::now());
+        assert_eq!(remembering.given_up("young"), None);
         tokio::time::advance(second / 1000).await;
         assert!(!lasts("ended") && lasts("open") && lasts("never routed"));
         tokio::time::advance(timers.all_attempts()).await;

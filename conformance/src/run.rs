@@ -236,7 +236,7 @@ pub async fn run(
     let mut turns = Turns::new(due);
     let mut checks = JoinSet::new();
     let mut going_on = BTreeMap::new();
-    let mut gone = std::pin::pin!(gone(&subject.door));
+    let mut gone = std::pin::pin!(gone(&subject.door, &ground.pace));
     let mut is_over = false;
     let mut lost = loop {
         let next = turns.beside(going_on.values().copied());
@@ -249,7 +249,7 @@ pub async fn run(
                     let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
                     let turn = going_on.remove(&id);
                     is_over = note(ended.map(|(_, report)| report));
-                    if turn == Some(Turn::Quiet) && is_silent(&subject.door).await {
+                    if turn == Some(Turn::Quiet) && is_silent(&subject.door, &ground.pace).await {
                         break true;
                     }
                 }
@@ -279,12 +279,12 @@ pub async fn run(
             // Why it does not is told by `trouble`.
             let _ = power.comes_back().await;
         }
-        lost = trouble(subject).is_some() || is_silent(&subject.door).await;
+        lost = trouble(subject).is_some() || is_silent(&subject.door, &ground.pace).await;
     }
     // Where every connection is refused, the checks are over before the target has missed enough
     // pulses.
     if !lost && reports.values().any(|it| it.outcome == Outcome::Inconclusive) {
-        lost = is_silent(&subject.door).await;
+        lost = is_silent(&subject.door, &ground.pace).await;
     }
     for (place, requirement) in unfinished {
         let timeline = under_way.timeline(place);

@@ -1,5 +1,6 @@
 //! `mpc-conformance selftest`.
 
+mod fuzzing;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -54,8 +55,8 @@ pub(super) struct Selftest {
         conflicts_with = "only"
     )]
     together: usize,
-    /// What the random choices of --together derive from.
-    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "together")]
+    /// What the random choices of --together and --fuzz derive from.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
     /// Put the variants at the end of a long way, on which all that is sent takes up to so many
     /// milliseconds each way. Where this takes too long for a verdict, there may be none.
@@ -65,6 +66,12 @@ pub(super) struct Selftest {
     /// Run the whole suite on each fault, and show which other checks find it too.
     #[arg(long)]
     matrix: bool,
+    /// Look for each fault by random programs that are not told what to look for, for at most so many
+    /// seconds, instead of by its check; and print how many programs that took, and how small they
+    /// got. No variants are tried.
+    #[arg(long, value_name = "SECONDS",
+          conflicts_with_all = ["together", "latency", "matrix", "write_symptoms", "html"])]
+    fuzz: Option<u64>,
     /// Write what the checks said of each fault, and try no variants: reports name likely causes by
     /// it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "check", "together"])]
@@ -85,6 +92,10 @@ impl Selftest {
     pub(super) fn execute(self) -> Result<u8, Failure> {
         let selection = Selection::new(&self.check, &[], &[]).map_err(Failure::usage)?;
         let (faults, variants) = self.chosen(&selection)?;
+        if let Some(seconds) = self.fuzz {
+            self.hunts(&faults, Duration::from_secs(seconds));
+            return Ok(0);
+        }
         for file in self.html.iter().chain(&self.write_symptoms) {
             writable(file)?;
         }
@@ -186,6 +197,16 @@ impl Selftest {
             |fault| watch.trial(fault.name().into(), || try_fault(*fault, self.matrix)),
             |_| count.one_more(),
         )
+    }
+
+    fn hunts(&self, faults: &[Fault], limit: Duration) {
+        let mut count = Count::new("faults", faults.len());
+        let mut hunts = on_all_cores(
+            faults,
+            |fault| fuzzing::hunt(*fault, self.seed, limit),
+            |_| count.one_more(),
+        );
+        fuzzing::print(&mut hunts, !self.quiet);
     }
 
     fn variants(

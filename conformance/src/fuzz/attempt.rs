@@ -39,18 +39,18 @@ impl Terms {
     /// do may be late by `slack`. Programs may kill the target where `has_power` says so.
     pub fn new(timers: &Timers, claims: &[Capability], slack: Duration, has_power: bool) -> Self {
         let has = |capability| claims.contains(&capability);
-        let us = |time: Duration| time.as_micros() as Moment;
+        let ns = |time: Duration| time.as_nanos() as Moment;
         let ms = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
         let rules = Rules {
-            heartbeat_timeout: us(timers.heartbeat_timeout()),
-            ack_timeout: has(Capability::Redelivery).then(|| us(timers.ack_timeout())),
+            heartbeat_timeout: ns(timers.heartbeat_timeout()),
+            ack_timeout: has(Capability::Redelivery).then(|| ns(timers.ack_timeout())),
             max_retries: timers.max_retries,
             message_ttl: match has(Capability::Expiry) {
-                true => us(timers.message_ttl()),
+                true => ns(timers.message_ttl()),
                 false => NEVER,
             },
-            slack: us(slack),
-            early: us(EARLY),
+            slack: ns(slack),
+            early: ns(EARLY),
             membership: has(Capability::Membership),
         };
         let bounds = Bounds {

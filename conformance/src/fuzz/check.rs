@@ -20,6 +20,8 @@ const TOLD: usize = 8;
 pub struct Finding {
     /// What kind of wrong it is.
     pub anomaly: Anomaly,
+    /// The requirement that it breaks.
+    pub breaks: &'static str,
     /// When it showed.
     pub at: Moment,
     /// Who saw it.
@@ -47,6 +49,19 @@ impl Findings {
         unit: impl Into<Option<Unit>>,
         words: impl FnOnce() -> String,
     ) {
+        self.add_as(anomaly, anomaly.breaks(), at, party, unit, words);
+    }
+
+    /// Adds one that breaks this requirement.
+    fn add_as(
+        &mut self,
+        anomaly: Anomaly,
+        breaks: &'static str,
+        at: Moment,
+        party: impl Into<Option<Party>>,
+        unit: impl Into<Option<Unit>>,
+        words: impl FnOnce() -> String,
+    ) {
         let place = self.counts.iter().position(|it| it.0 == anomaly).unwrap_or_else(|| {
             self.counts.push((anomaly, 0));
             self.counts.len() - 1
@@ -55,7 +70,7 @@ impl Findings {
         *count += 1;
         if *count <= TOLD {
             let (party, unit) = (party.into(), unit.into());
-            self.all.push(Finding { anomaly, at, party, unit, words: words() });
+            self.all.push(Finding { anomaly, breaks, at, party, unit, words: words() });
         }
     }
 }

@@ -4,7 +4,7 @@
 //! **unit** is what a client means to route, once, whatever becomes of the calls by which it tries:
 //! its payload says which unit it is, so that every copy can be told from every other one.
 
-/// A moment on the clock of the history. Microseconds.
+/// A moment on the clock of the history. Nanoseconds.
 pub type Moment = u64;
 
 /// What has not happened.

@@ -9,7 +9,7 @@ use super::history::{
     Unit,
 };
 
-/// What the target's timers and rules are. Microseconds.
+/// What the target's timers and rules are. Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// A party silent for longer is offline.

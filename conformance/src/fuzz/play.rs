@@ -39,6 +39,8 @@ pub struct Stage {
     /// How long a subscription is waited for to be seen alive: some targets show it only with what
     /// comes on it.
     pub opening: Duration,
+    /// How long a key is good for: the target need not know it for longer (`message_ttl`).
+    pub keys_kept: Duration,
     /// How long the target may take to stop.
     pub stop_limit: Duration,
     /// The largest message that clients take. Bytes.
@@ -143,7 +145,7 @@ impl Play {
     }
 
     fn now(&self) -> Moment {
-        self.began.elapsed().as_micros() as Moment
+        self.began.elapsed().as_nanos() as Moment
     }
 
     /// Makes a call and writes it down. What was answered goes to the caller only if it is heard.
@@ -176,6 +178,12 @@ impl Play {
         }
     }
 
+    /// What has had its key for longer may be new to the target.
+    fn keys_since(&self) -> Moment {
+        let kept = self.stage.keys_kept - self.stage.keys_kept / 10;
+        self.now().saturating_sub(kept.as_nanos() as Moment)
+    }
+
     fn client(&self, party: u8) -> &Client {
         &self.clients[usize::from(party)]
     }
@@ -205,7 +213,8 @@ impl Play {
                 }
             }
             Act::RouteAgain { unit } => {
-                if self.recorder().sender_of(*unit).is_some() {
+                let is_known = self.recorder().has_key(*unit, self.keys_since());
+                if is_known {
                     self.routes(&step.act, *unit, unheard).await;
                 }
             }
@@ -313,8 +322,7 @@ impl Play {
         let (sender, request, key) = {
             let mut recorder = self.recorder();
             let request = recorder.route(act, unit);
-            let has_key = matches!(act, Act::RouteAgain { .. } | Act::Route { keyed: true, .. });
-            let key = has_key.then(|| recorder.names().key(unit));
+            let key = recorder.has_key(unit, 0).then(|| recorder.names().key(unit));
             (recorder.sender_of(unit), request, key)
         };
         let Some(sender) = sender else { return };

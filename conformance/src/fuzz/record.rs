@@ -78,8 +78,12 @@ pub(super) struct Recorder {
     ids: Vec<Option<String>>,
     /// What was sent.
     sent: Vec<Option<RouteMessageRequest>>,
+    /// When it got a key.
+    keyed: Vec<Option<Moment>>,
     published: Vec<Option<SessionEvent>>,
     had: Vec<Had>,
+    /// What has come on each stream.
+    came: Vec<BTreeSet<u32>>,
     sessions: usize,
 }
 
@@ -101,8 +105,10 @@ impl Recorder {
             units: Vec::new(),
             ids: vec![None; units],
             sent: vec![None; units],
+            keyed: vec![None; units],
             published: Vec::new(),
             had: vec![Had::default(); parties * sessions],
+            came: Vec::new(),
             sessions,
         };
         let nothing = Routed { session: Session(0), sender: Party(0), to: Vec::new() };
@@ -120,7 +126,7 @@ impl Recorder {
         std::mem::take(&mut self.history)
     }
 
-    /// The moment now, which no other one is. Microseconds.
+    /// The moment now, which no other one is.
     pub(super) fn at(&mut self, now: Moment) -> Moment {
         self.now = now.max(self.now + 1);
         self.now
@@ -145,7 +151,7 @@ impl Recorder {
 
     /// What a unit's sender sends.
     pub(super) fn route(&mut self, act: &Act, unit: u32) -> RouteMessageRequest {
-        let Act::Route { session, sender, to, bytes, .. } = act else {
+        let Act::Route { session, sender, to, bytes, keyed, .. } = act else {
             return self.sent[unit as usize].clone().unwrap_or_default();
         };
         let mut payload = self.names.unit(unit).into_bytes();
@@ -166,6 +172,7 @@ impl Recorder {
             to: to.iter().map(|it| Party(u32::from(*it))).collect(),
         };
         self.sent[place] = Some(request.clone());
+        self.keyed[place] = keyed.then_some(self.now);
         request
     }
 
@@ -229,6 +236,12 @@ impl Recorder {
     pub(super) fn sender_of(&self, unit: u32) -> Option<u8> {
         self.sent.get(unit as usize)?.as_ref()?;
         Some(self.history.units[unit as usize].sender.0 as u8)
+    }
+
+    /// Whether a unit was first sent with a key since then, so that it is safe to try again.
+    pub(super) fn has_key(&self, unit: u32, since: Moment) -> bool {
+        let keyed = self.keyed.get(unit as usize).copied().flatten();
+        keyed.is_some_and(|it| it >= since)
     }
 
     /// The units that have come to a party in a session and that it has not acknowledged, in the
@@ -367,6 +380,7 @@ impl Recorder {
             sound: 0,
             end: End::Ours,
         });
+        self.came.push(BTreeSet::new());
         Stream(self.history.streams.len() as u32 - 1)
     }
 
@@ -383,6 +397,7 @@ impl Recorder {
         let at = self.is_alive(now, stream);
         let party = self.history.streams[stream.index()].party.0 as u8;
         let seen = self.seen(party, copy);
+        self.came[stream.index()].extend(seen.unit.map(|it| it.0));
         self.history.items.push(Item { stream, at, seen });
         at
     }
@@ -397,13 +412,7 @@ impl Recorder {
 
     /// Whether all of these have come on a stream.
     pub(super) fn all_came(&self, stream: Stream, due: &BTreeSet<u32>) -> bool {
-        let came: BTreeSet<u32> = self.came_on(stream).collect();
-        due.is_subset(&came)
-    }
-
-    fn came_on(&self, stream: Stream) -> impl Iterator<Item = u32> {
-        let items = self.history.items.iter().filter(move |it| it.stream == stream);
-        items.filter_map(|it| it.seen.unit.map(|unit| unit.0))
+        due.is_subset(&self.came[stream.index()])
     }
 
     /// Whether nothing is known to be due on a stream: each unit that was accepted and not
@@ -415,7 +424,7 @@ impl Recorder {
     ) -> bool {
         let opened = &self.history.streams[stream.index()];
         let party = opened.party.0 as u8;
-        let came: BTreeSet<u32> = self.came_on(stream).collect();
+        let came = &self.came[stream.index()];
         (0..).zip(&self.history.units).all(|(unit, routed)| {
             let is_for_it = match routed.to.as_slice() {
                 [] => {

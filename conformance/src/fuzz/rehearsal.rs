@@ -43,6 +43,7 @@ pub fn rehearse(
             patience: Duration::from_secs(10),
             slack: SLACK,
             opening: Duration::from_millis(20),
+            keys_kept: timers.message_ttl(),
             stop_limit: Duration::from_millis(timers.stop_timeout_ms),
             receive_limit: timers.receive_limit(),
         };

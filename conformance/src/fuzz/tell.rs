@@ -6,6 +6,7 @@ use super::attempt::Attempt;
 use super::check::Finding;
 use super::history::{
     Answer, Asked, Call, End, Got, History, Message, Moment, NEVER, Party, Phase, Seen, Session,
+    Unit,
 };
 use super::program::party_name;
 use crate::families;
@@ -16,8 +17,8 @@ const LINES: usize = 60;
 /// What a finding is, and what it breaks.
 pub fn headline(finding: &Finding) -> String {
     let anomaly = finding.anomaly;
-    let sentence = families::find(anomaly.breaks()).map_or("", |it| it.says);
-    format!("{} {}\nbreaks {}: {sentence}", anomaly.name(), anomaly.says(), anomaly.breaks())
+    let sentence = families::find(finding.breaks).map_or("", |it| it.says);
+    format!("{} {}\nbreaks {}: {sentence}", anomaly.name(), anomaly.says(), finding.breaks)
 }
 
 /// Where a finding showed.
@@ -32,22 +33,26 @@ pub fn place(finding: &Finding) -> String {
     format!("{text}: {}", finding.words)
 }
 
-/// What was seen, line by line, up to shortly after the finding.
+/// What was seen, line by line, up to the finding.
 pub fn story(attempt: &Attempt, finding: &Finding) -> String {
     let history = &attempt.history;
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines = Lines::default();
+    let units = units(history);
     for call in &history.calls {
-        lines.push(Line {
-            at: call.begun,
-            party: caller(history, call),
-            text: of_call(history, call),
-        });
+        let (mark, text) = of_call(history, &units, call);
+        let unit = match &call.asked {
+            Asked::Route(unit) => Some(*unit),
+            Asked::Acknowledge { message, .. } | Asked::Status(_, message) => {
+                units[message.index()]
+            }
+            _ => None,
+        };
+        lines.add(call.begun, caller(history, call), unit, mark, text);
     }
     for (number, stream) in history.streams.iter().enumerate() {
-        let session =
-            stream.session.map_or_else(|| "all sessions".into(), |it| format!("s{}", it.0));
-        let text = format!("SubscribeMessages {session}, stream {number}");
-        lines.push(Line { at: stream.begun, party: Some(stream.party), text: (Mark::Call, text) });
+        let party = Some(stream.party);
+        let text = format!("SubscribeMessages {}, stream {number}", of_session(stream.session));
+        lines.add(stream.begun, party, None, Mark::Call, text);
         let end = match stream.end {
             End::Ours => continue,
             End::Lost => "broke",
@@ -55,45 +60,48 @@ pub fn story(attempt: &Attempt, finding: &Finding) -> String {
             End::Refused => "was refused",
         };
         let at = stream.sound.max(stream.begun) + 1;
-        let text = (Mark::Failed, format!("stream {number} {end}"));
-        lines.push(Line { at, party: Some(stream.party), text });
+        lines.add(at, party, None, Mark::Failed, format!("stream {number} {end}"));
     }
     for item in &history.items {
         let party = Some(history.streams[item.stream.index()].party);
         let text = format!("{} came on stream {}", of_copy(&item.seen), item.stream.0);
-        lines.push(Line { at: item.at, party, text: (Mark::Came, text) });
+        lines.add(item.at, party, item.seen.unit, Mark::Came, text);
     }
     for (number, listener) in history.listeners.iter().enumerate() {
-        let text = (Mark::Call, format!("SubscribeSessionEvents, listener {number}"));
-        lines.push(Line { at: listener.begun, party: Some(listener.party), text });
+        let text = format!("SubscribeSessionEvents, listener {number}");
+        lines.add(listener.begun, Some(listener.party), None, Mark::Call, text);
     }
     for heard in &history.heard {
         let party = Some(history.listeners[heard.listener.index()].party);
-        let what =
+        let event =
             heard.notice.map_or_else(|| "an unknown event".into(), |it| format!("e{}", it.0));
         let altered = if heard.whole { "" } else { ", altered" };
-        let text = format!("{what} came on listener {}{altered}", heard.listener.0);
-        lines.push(Line { at: heard.at, party, text: (Mark::Came, text) });
+        let text = format!("{event} came on listener {}{altered}", heard.listener.0);
+        lines.add(heard.at, party, None, Mark::Came, text);
     }
     for (from, to) in &history.outages {
         let text = format!("the router was down until {} ms", ms(*to));
-        lines.push(Line { at: *from, party: None, text: (Mark::Failed, text) });
+        lines.add(*from, None, None, Mark::None, text);
     }
     if history.drain > 0 {
-        let text = (Mark::None, "what waits is fetched".to_owned());
-        lines.push(Line { at: history.drain, party: None, text });
+        lines.add(history.drain, None, None, Mark::None, "what waits is fetched".into());
     }
-    lines.sort_by_key(|it| it.at);
-    drawn(history, &lines, finding)
+    lines.drawn(history, finding)
 }
+
+#[derive(Default)]
+struct Lines(Vec<Line>);
 
 struct Line {
     at: Moment,
     party: Option<Party>,
-    text: (Mark, String),
+    /// What it is about, if that is one message.
+    unit: Option<Unit>,
+    mark: Mark,
+    text: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Mark {
     Call,
     Failed,
@@ -101,35 +109,75 @@ enum Mark {
     None,
 }
 
-/// The lines, the last ones before the finding if there are too many.
-fn drawn(history: &History, lines: &[Line], finding: &Finding) -> String {
-    let until = lines.partition_point(|it| it.at <= finding.at);
-    let from = until.saturating_sub(LINES);
-    let mut text = String::new();
-    let lanes: String = (0..history.parties).map(|it| format!("{:<3}", party_name(it))).collect();
-    let _ = writeln!(text, "{:>10}  {lanes}", "ms");
-    if from > 0 {
-        let _ = writeln!(text, "{:>10}  {from} earlier lines", "…");
+impl Lines {
+    fn add(
+        &mut self,
+        at: Moment,
+        party: Option<Party>,
+        unit: Option<Unit>,
+        mark: Mark,
+        text: String,
+    ) {
+        self.0.push(Line { at, party, unit, mark, text });
     }
-    for line in &lines[from..until] {
-        let mut row = String::new();
-        for party in 0..history.parties {
-            let mark = match line.text.0 {
-                _ if line.party != Some(Party(party)) => "│",
-                Mark::Call => "●",
-                Mark::Failed => "○",
-                Mark::Came => "◆",
-                Mark::None => "│",
-            };
-            let _ = write!(row, "{mark}  ");
+
+    /// With a lane for each party. If there are too many lines, those about other messages are left
+    /// out, and then the earlier ones.
+    fn drawn(mut self, history: &History, finding: &Finding) -> String {
+        self.0.sort_by_key(|it| it.at);
+        self.0.retain(|it| it.at <= finding.at);
+        let all = self.0.len();
+        if all > LINES && finding.unit.is_some() {
+            self.0.retain(|it| it.unit.is_none() || it.unit == finding.unit);
         }
-        let _ = writeln!(text, "{:>10}  {row} {}", ms(line.at), line.text.1);
+        let lines = &self.0[self.0.len().saturating_sub(LINES)..];
+        let mut text = String::new();
+        let names = (0..history.parties).map(|it| format!("{:<3}", party_name(it)));
+        let _ = writeln!(text, "{:>10}  {}", "ms", names.collect::<String>());
+        if lines.len() < all {
+            let _ = writeln!(text, "{:>10}  {} other lines", "…", all - lines.len());
+        }
+        for line in lines {
+            let lane = |party| match line.mark {
+                _ if line.party != Some(Party(party)) => "│  ",
+                Mark::Call => "●  ",
+                Mark::Failed => "○  ",
+                Mark::Came => "◆  ",
+                Mark::None => "│  ",
+            };
+            let lanes: String = (0..history.parties).map(lane).collect();
+            let _ = writeln!(text, "{:>10}  {lanes} {}", ms(line.at), line.text);
+        }
+        text
     }
-    text
+}
+
+/// The unit of each message, as the first who was told or saw it has it.
+fn units(history: &History) -> Vec<Option<Unit>> {
+    let mut units = vec![None; history.messages as usize];
+    let mut note = |message: Message, unit: Option<Unit>| {
+        let known = &mut units[message.index()];
+        *known = known.or(unit);
+    };
+    for call in &history.calls {
+        match (&call.asked, &call.got) {
+            (Asked::Route(unit), Got::Done(Answer::Routed(message))) => note(*message, Some(*unit)),
+            (_, Got::Done(Answer::Polled(all))) => {
+                all.iter().for_each(|it| note(it.message, it.unit))
+            }
+            _ => {}
+        }
+    }
+    history.items.iter().for_each(|it| note(it.seen.message, it.seen.unit));
+    units
+}
+
+fn of_session(session: Option<Session>) -> String {
+    session.map_or_else(|| "all sessions".into(), |it| format!("s{}", it.0))
 }
 
 fn ms(at: Moment) -> String {
-    format!("{}.{:03}", at / 1_000, at % 1_000)
+    format!("{}.{:03}", at / 1_000_000, at / 1_000 % 1_000)
 }
 
 fn caller(history: &History, call: &Call) -> Option<Party> {
@@ -141,24 +189,11 @@ fn caller(history: &History, call: &Call) -> Option<Party> {
     }
 }
 
-fn of_call(history: &History, call: &Call) -> (Mark, String) {
+fn of_call(history: &History, units: &[Option<Unit>], call: &Call) -> (Mark, String) {
     let name = |message: Message| {
-        let is_it = |seen: &Seen| seen.message == message;
-        let by_copy = history.items.iter().map(|it| &it.seen).find(|it| is_it(it));
-        let by_poll = || {
-            history.calls.iter().find_map(|it| match (&it.asked, &it.got) {
-                (Asked::Route(unit), Got::Done(Answer::Routed(it))) if *it == message => {
-                    Some(*unit)
-                }
-                (_, Got::Done(Answer::Polled(all))) => all.iter().find(|it| is_it(it))?.unit,
-                _ => None,
-            })
-        };
-        let unit = by_copy.and_then(|it| it.unit).or_else(by_poll);
+        let unit = units[message.index()];
         unit.map_or_else(|| format!("message {}", message.0), |it| format!("m{}", it.0))
     };
-    let session =
-        |it: Option<Session>| it.map_or_else(|| "all sessions".into(), |it| format!("s{}", it.0));
     let asked = match &call.asked {
         Asked::Register(_) => "RegisterParty".into(),
         Asked::Heartbeat(_) => "Heartbeat".into(),
@@ -170,7 +205,7 @@ fn of_call(history: &History, call: &Call) -> (Mark, String) {
         }
         Asked::Poll(_, of, after) => {
             let after = if *after > 0 { format!(" after {after}") } else { String::new() };
-            format!("GetPendingMessages {}{after}", session(*of))
+            format!("GetPendingMessages {}{after}", of_session(*of))
         }
         Asked::Acknowledge { session, message, success, .. } => {
             let success = if *success { "" } else { " as of no use" };

@@ -4,9 +4,11 @@ use rand_core::SeedableRng as _;
 use super::attempt::{Attempt, Terms};
 use super::draw::draw;
 use super::program::Program;
-use super::rehearsal::{SLACK, rehearse};
+use super::rehearsal::{Rehearsed, SLACK, rehearse};
 use super::specimens::Specimens;
+use crate::profile::{Profile, Timers};
 use crate::specimen::Twist;
+use crate::target::InMemory;
 
 fn drawn(terms: &Terms, seed: u64) -> Program {
     draw(&mut ChaCha20Rng::seed_from_u64(seed), &terms.bounds)
@@ -25,15 +27,13 @@ fn told(program: &Program, attempt: &Attempt) -> String {
     format!("{program}\n{}", findings.join("\n"))
 }
 
-#[test]
-fn a_right_specimen_has_no_anomaly() {
-    let specimens = Specimens::new(Twist::default());
-    let terms = terms_of(&specimens);
+/// Plays programs on a right router.
+fn is_right(router: &impl Rehearsed, terms: &Terms, timers: &Timers) {
     let from = std::env::var("FROM").map_or(0, |it| it.parse().unwrap());
     let mut wrong = std::collections::BTreeMap::new();
-    for seed in from..from + 300 {
-        let program = drawn(&terms, seed);
-        let attempt = rehearse(&specimens, &terms, &specimens.timers, &program);
+    for seed in from..from + 150 {
+        let program = drawn(terms, seed);
+        let attempt = rehearse(router, terms, timers, &program);
         for finding in &attempt.findings {
             let known: &mut Vec<u64> = wrong.entry(finding.anomaly).or_default();
             if known.is_empty() {
@@ -48,50 +48,14 @@ fn a_right_specimen_has_no_anomaly() {
 }
 
 #[test]
-#[ignore = "a survey"]
-fn survey_of_faults() {
-    use crate::fuzz::search::{program_of, shrink, worst};
-    use crate::selftest::{faults_with_a_check, on_all_cores};
-    let cases: u64 = std::env::var("CASES").map_or(60, |it| it.parse().unwrap());
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let faults: Vec<_> =
-        faults_with_a_check().filter(|it| it.kills().starts_with(only.as_str())).collect();
-    let began = std::time::Instant::now();
-    let rows = on_all_cores(
-        &faults,
-        |fault| {
-            let specimens = Specimens::new(*fault);
-            let terms = terms_of(&specimens);
-            let mut play =
-                |program: &Program| rehearse(&specimens, &terms, &specimens.timers, program);
-            for case in 0..cases {
-                let program = program_of(&terms, 1, case);
-                let attempt = play(&program);
-                let Some(finding) = worst(&attempt.findings) else { continue };
-                let anomaly = finding.anomaly;
-                let shrunk = shrink(program, attempt, anomaly, &mut play);
-                let row = (case, anomaly, shrunk.program.steps.len(), shrunk.played);
-                return (fault.name(), fault.kills(), Some(row), shrunk.program.to_string());
-            }
-            (fault.name(), fault.kills(), None, String::new())
-        },
-        |_| {},
-    );
-    let found = rows.iter().filter(|it| it.2.is_some()).count();
-    let mut rows = rows;
-    rows.sort_by_key(|it| (it.1.to_owned(), it.0.to_owned()));
-    for (name, kills, row, program) in &rows {
-        match row {
-            Some((case, anomaly, steps, played)) => {
-                println!(
-                    "ROW {kills} {name} found case {case} {anomaly} {steps} steps {played} plays"
-                );
-                if std::env::var("SHOW").is_ok() {
-                    println!("{program}");
-                }
-            }
-            None => println!("ROW {kills} {name} MISSED"),
-        }
-    }
-    println!("{found} of {} in {:?}", rows.len(), began.elapsed());
+fn a_right_specimen_has_no_anomaly() {
+    let specimens = Specimens::new(Twist::default());
+    is_right(&specimens, &terms_of(&specimens), &specimens.timers);
+}
+
+#[test]
+fn the_reference_router_has_no_anomaly() {
+    let Profile { timers, target, .. } = Profile::built_in();
+    let terms = Terms::new(&timers, &target.capabilities, SLACK, false);
+    is_right(&InMemory::new(timers), &terms, &timers);
 }

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::answer::words;
 use crate::calibrate::{FIRST_ANSWER_LIMIT, Unfit, answers};
 use crate::connect::Door;
+use crate::pace::Pace;
 
 /// How often the run looks whether the target is still there.
 const PULSE: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ pub(super) async fn registered(door: &Door) -> Result<Vec<String>, Unfit> {
 
 /// Returns when the target cannot be reached any more: after some ten seconds if it is silent, sooner
 /// if it refuses.
-pub(super) async fn gone(door: &Door) {
+pub(super) async fn gone(door: &Door, pace: &Pace) {
     let mut pulses = JoinSet::new();
     let mut missed = 0;
     let mut next = interval(PULSE);
@@ -56,8 +57,12 @@ pub(super) async fn gone(door: &Door) {
         tokio::select! {
             // One does not wait for the other: they are late together.
             _ = next.tick() => {
-                let door = door.clone();
-                pulses.spawn(async move { matches!(timeout(PULSE_LIMIT, answers(&door)).await, Ok(true)) });
+                let (door, wait) = (door.clone(), pace.wait());
+                pulses.spawn(async move {
+                    let answered = timeout(PULSE_LIMIT, answers(&door)).await;
+                    // A pulse that this machine kept from being felt tells nothing.
+                    matches!(answered, Ok(true)) || wait.stalled().is_some()
+                });
             }
             Some(pulse) = pulses.join_next() => match pulse {
                 Ok(true) => missed = 0,
@@ -68,12 +73,13 @@ pub(super) async fn gone(door: &Door) {
 }
 
 /// Whether the target, asked as often as it may miss a pulse, answers never.
-pub(super) async fn is_silent(door: &Door) -> bool {
+pub(super) async fn is_silent(door: &Door, pace: &Pace) -> bool {
     for pulse in 0..PULSES_MISSED {
         if pulse > 0 {
             tokio::time::sleep(PULSE).await;
         }
-        if answers(door).await {
+        let wait = pace.wait();
+        if answers(door).await || wait.stalled().is_some() {
             return false;
         }
     }

@@ -64,6 +64,7 @@ impl Ground {
             patience: PATIENCE.max(pace.patience()),
             slack,
             opening: OPENING.max(Duration::from_micros(4 * calibration.round_trip_max_us)),
+            keys_kept: subject.timers.message_ttl(),
             stop_limit: Duration::from_millis(subject.timers.stop_timeout_ms),
             receive_limit: subject.timers.receive_limit(),
             power: power.clone(),
@@ -218,5 +219,13 @@ async fn small(
 }
 
 fn finding_of(anomaly: crate::fuzz::anomaly::Anomaly) -> crate::fuzz::check::Finding {
-    crate::fuzz::check::Finding { anomaly, at: 0, party: None, unit: None, words: String::new() }
+    let breaks = anomaly.breaks();
+    crate::fuzz::check::Finding {
+        anomaly,
+        breaks,
+        at: 0,
+        party: None,
+        unit: None,
+        words: String::new(),
+    }
 }

@@ -72,6 +72,7 @@ async fn once_beside(
     trial.sleep(ack_timeout * times + ack_timeout / 5).await;
 
     let to = [&bob, &carol];
+    let wait = trial.pace().wait();
     let new = one_by_one(trial, &alice, NEW, |_| alice.outgoing(&session, &to, "new")).await?;
     let at_bob = first_arrivals(trial, &mut at_bob, &new).await?;
     let at_carol = first_arrivals(trial, &mut at_carol, &new).await?;
@@ -92,7 +93,12 @@ async fn once_beside(
     let both = at_bob.iter().zip(&at_carol);
     let lateness = both.map(|((_, bob), (_, carol))| bob.saturating_duration_since(*carol)).max();
     let lateness = lateness.unwrap_or_default();
-    Ok(if lateness < ack_timeout / 2 { Ok(()) } else { Err(lateness) })
+    let limit = ack_timeout / 2;
+    match wait.lag() {
+        _ if lateness < limit => Ok(Ok(())),
+        lag if lateness.saturating_sub(lag) < limit => Err(Stop::Inconclusive(wait.told(lag))),
+        _ => Ok(Err(lateness)),
+    }
 }
 
 /// When each of `new` came first, in the order in which they came. All must come.

@@ -117,8 +117,12 @@ async fn on_two_streams(trial: &Trial) -> Verdict {
             agrees(trial, &mut copies, &bob, &sent, base, before).await?;
         }
         if times == 1 {
-            let short = base.elapsed() < not_before(trial);
             drop(copies);
+            // When these are answered, the target has heard of the end of the stream.
+            for _ in 0..2 {
+                bob.heartbeat().await.prepared()?;
+            }
+            let short = base.elapsed() < not_before(trial);
             let after = settled(trial, &bob, &sent).await?;
             if after != before && !short {
                 // A timed one may have been on its way.

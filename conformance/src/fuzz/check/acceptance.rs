@@ -1,7 +1,9 @@
 //! Calls that were accepted and should not have been, or refused without a reason.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{Asked, Call, End, Got, Message, Moment, NEVER, Party, Session};
+use super::super::history::{
+    Asked, Call, End, Got, Message, Moment, NEVER, Opened, Party, Session,
+};
 use super::super::model::{Model, Truth};
 use super::Findings;
 
@@ -35,7 +37,7 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             Asked::Heartbeat(party) => (known(*party), Some(*party)),
             Asked::Poll(party, session, _) => {
                 let right = match (known(*party), session) {
-                    (Truth::Yes, Some(session)) => may_read(model, call, *party, *session),
+                    (Truth::Yes, Some(session)) => may_poll(model, call, *party, *session),
                     (right, _) => right,
                 };
                 (right, Some(*party))
@@ -73,6 +75,8 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
         if was_known
             && may_read == Truth::Yes
             && matches!(stream.end, End::Refused | End::Theirs)
+            && stream.session.is_none_or(|it| model.is_open(it, stream.begun, NEVER) == Truth::Yes)
+            && !may_be_superseded(&model.history.streams, stream)
             && !model.was_out(stream.begun, stream.sound.max(stream.begun))
         {
             found.add(
@@ -86,24 +90,54 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     }
 }
 
+/// Whether another subscription of the same party and session may be the newer one: what becomes of
+/// the older is unspecified (SUB-5).
+fn may_be_superseded(streams: &[Opened], stream: &Opened) -> bool {
+    streams.iter().any(|other| {
+        (other.party, other.session) == (stream.party, stream.session)
+            && (other.begun > stream.begun
+                || other.begun < stream.begun && other.alive >= stream.begun)
+    })
+}
+
 fn judge(found: &mut Findings, call: &Call, right: Truth, party: Option<Party>) {
-    let unit = match call.asked {
-        Asked::Route(unit) => Some(unit),
-        _ => None,
+    let (name, unit, promises, forbids) = match &call.asked {
+        Asked::Register(_) => ("RegisterParty", None, "REG-4", "REG-2"),
+        Asked::Heartbeat(_) => ("Heartbeat", None, "HB-1", "HB-2"),
+        Asked::Route(unit) => ("RouteMessage", Some(*unit), "RTE-1", "SES-1"),
+        Asked::Poll(..) => ("GetPendingMessages", None, "PND-1", "SES-7"),
+        _ => ("the call", None, "RTE-1", "SES-1"),
     };
     match (&call.got, right) {
         (Got::Refused, Truth::Yes) => {
-            found.add(Anomaly::RightfulRefused, call.ended, party, unit, || {
-                format!("{:?} was refused", call.asked)
-            });
+            let words = || format!("{name} was refused, and nothing speaks against it");
+            let anomaly = Anomaly::RightfulRefused;
+            found.add_as(anomaly, promises, call.ended, party, unit, words);
         }
         (Got::Done(_), Truth::No) => {
-            found.add(Anomaly::WrongAccepted, call.ended, party, unit, || {
-                format!("{:?} was accepted", call.asked)
-            });
+            let words = || format!("{name} was accepted, and had to be refused");
+            found.add_as(Anomaly::WrongAccepted, forbids, call.ended, party, unit, words);
         }
         _ => {}
     }
+}
+
+/// A session that is over may be forgotten, but not what waits in it (SES-5).
+fn may_poll(model: &Model<'_>, call: &Call, party: Party, session: Session) -> Truth {
+    let right = may_read(model, call, party, session);
+    let is_open = model.is_open(session, call.begun, call.ended) == Truth::Yes;
+    if right != Truth::Yes || is_open || call.got != Got::Refused {
+        return right;
+    }
+    let waits = model.deliveries.iter().any(|delivery| {
+        let fate = &model.fates[delivery.unit.index()];
+        delivery.party == party
+            && model.history.units[delivery.unit.index()].session == session
+            && delivery.certain
+            && fate.effect() < call.begun
+            && delivery.may_be_over().min(model.may_fail(delivery)) > call.ended
+    });
+    if waits { Truth::Yes } else { Truth::Perhaps }
 }
 
 fn may_read(model: &Model<'_>, call: &Call, party: Party, session: Session) -> Truth {

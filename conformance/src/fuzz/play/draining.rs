@@ -90,6 +90,8 @@ impl Play {
             if is_so(self) || tokio::time::timeout_at(limit, news).await.is_err() {
                 return;
             }
+            // Where something has come, more comes.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }

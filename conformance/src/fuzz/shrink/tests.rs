@@ -29,6 +29,7 @@ fn needs(program: &Program) -> Option<(Step, Step, Finding)> {
     })?;
     let finding = Finding {
         anomaly: Anomaly::Lost,
+        breaks: "SUB-3",
         at: 0,
         party: Some(Party(u32::from(to))),
         unit: Some(Unit(unit)),
@@ -71,6 +72,7 @@ fn what_needs_any_five_of_its_steps_keeps_them() {
         let kinds: Vec<_> = places.iter().map(|it| program.steps[*it].act.clone()).collect();
         let finding = Finding {
             anomaly: Anomaly::Lost,
+            breaks: "SUB-3",
             at: 0,
             party: None,
             unit: None,

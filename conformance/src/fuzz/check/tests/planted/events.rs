@@ -1,6 +1,7 @@
 //! Counts, presence, acceptance and events.
 
 use super::*;
+use crate::fuzz::model::Truth;
 
 pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
     (Anomaly::PendingCount, |history, random| {
@@ -91,10 +92,19 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let is_right = |it: &Opened| {
             it.session.is_none_or(|session| {
                 let truth = model.is_member(session, it.party, it.begun, it.alive);
-                truth == crate::fuzz::model::Truth::Yes
+                let is_open = model.is_open(session, it.begun, NEVER);
+                (truth, is_open) == (Truth::Yes, Truth::Yes)
             })
         };
-        let places = (0..history.streams.len()).filter(|it| is_right(&history.streams[*it]));
+        // What becomes of an older one is unspecified.
+        let is_newest = |it: &Opened| {
+            let mut same = history.streams.iter().filter(|other| {
+                (other.party, other.session) == (it.party, it.session) && *other != it
+            });
+            same.all(|other| other.alive < it.begun)
+        };
+        let may_end = |it: &Opened| is_right(it) && is_newest(it);
+        let places = (0..history.streams.len()).filter(|it| may_end(&history.streams[*it]));
         let place = any(random, places)?;
         history.streams[place].end = End::Theirs;
         Some(())
