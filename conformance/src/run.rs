@@ -43,6 +43,12 @@ const ATTEMPTS: u32 = 3;
 /// The same where this machine is busy: it may not be so in a while.
 const ATTEMPTS_WHILE_BUSY: u32 = 8;
 
+/// How many places an attempt takes: what came to no verdict among many is tried among fewer.
+fn places_of(attempt: u32) -> u32 {
+    const MOST: u32 = SIDE_BY_SIDE as u32 / 4;
+    2_u32.saturating_pow(attempt).min(MOST)
+}
+
 /// How long after an attempt without a verdict the next one begins: a target that is being
 /// restarted needs it.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
@@ -216,9 +222,8 @@ pub async fn run(
         let replay =
             format!("{} --only {} --seed {}", options.replay, requirement.id, options.seed);
         let begun = checks.spawn(async move {
-            let _place = places.acquire().await.expect("nobody closes it");
             let tell = |trial: &Trial| under_way.note(place, trial);
-            (place, examine(&ground, requirement, check, replay, tell).await)
+            (place, examine(&ground, &places, requirement, check, replay, tell).await)
         });
         (begun.id(), requirement.turn)
     };
@@ -369,15 +374,18 @@ fn trouble(subject: &Subject) -> Option<String> {
 /// Runs one check, again if there was no verdict.
 async fn examine(
     ground: &Ground,
+    places: &Semaphore,
     requirement: &Requirement,
     check: Check,
     replay: String,
     mut tell: impl FnMut(&Trial),
 ) -> RequirementReport {
-    let began = Instant::now();
+    let mut began = None;
     let limit = check_limit(ground);
     let mut attempt = 0;
     let (trial, verdict) = loop {
+        let place = places.acquire_many(places_of(attempt)).await.expect("nobody closes it");
+        began.get_or_insert_with(Instant::now);
         let trial = Trial::new(ground, requirement.id, attempt);
         tell(&trial);
         attempt += 1;
@@ -394,6 +402,7 @@ async fn examine(
         }
         match ended {
             Ok(Err(Stop::Inconclusive(_))) if !is_last => {
+                drop(place);
                 tokio::time::sleep(BETWEEN_ATTEMPTS).await;
             }
             Ok(verdict) => break (trial, verdict),
@@ -409,7 +418,7 @@ async fn examine(
         None => verdict,
     };
     let mut report = summed_up(requirement, verdict, trial.warnings());
-    report.duration_ms = millis(began.elapsed());
+    report.duration_ms = began.map_or(0, |it| millis(it.elapsed()));
     if !matches!(report.outcome, Outcome::Passed | Outcome::NotApplicable) {
         (report.timeline, report.timeline_cut) = trial.journal().timeline();
     }

@@ -182,7 +182,7 @@ impl Character {
             mistakes: dice.one_of(&[0, 0, 5, 15]),
             useless: dice.one_of(&[0, 10, 10, 50]),
             bursts: dice.one_of(&[0, 0, 0, 15]),
-            burst: dice.one_of(&[5, 20, 60, 60, 110, 600]),
+            burst: dice.one_of(&[5, 10, 20, 60, 60, 110, 110, 600]),
             bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]),
             timers: if can_wait { dice.one_of(&[0, 0, 20, 60]) } else { 0 },
         }
@@ -216,7 +216,7 @@ struct Routed {
 }
 
 /// More messages than this are in no program, and no longer payloads in all. Bytes.
-const MESSAGES: u32 = 1_500;
+const MESSAGES: u32 = 700;
 const PAYLOADS: u32 = 1_500_000;
 
 impl<R: RngCore> Drawing<'_, '_, R> {

@@ -43,7 +43,7 @@ numbers! {
 }
 
 /// Everything that all clients of one run saw.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// How many parties there are.
     pub parties: u32,
@@ -255,6 +255,9 @@ pub struct Opened {
     pub alive: Moment,
     /// Until when it was surely there: what came later may have been lost with it.
     pub sound: Moment,
+    /// When its client had done with it, or knew that it was over; [`NEVER`] if never. The target may
+    /// have noticed later.
+    pub over: Moment,
     /// How it ended.
     pub end: End,
 }

@@ -5,8 +5,8 @@
 //! wrong only where it goes beyond what may be, or stays behind what must be.
 
 use super::history::{
-    Answer, Asked, Call, Got, History, Kind, Message, Moment, NEVER, Party, Seen, Session, Stream,
-    Unit,
+    Answer, Asked, Call, End, Got, History, Kind, Message, Moment, NEVER, Party, Seen, Session,
+    Stream, Unit,
 };
 
 /// What the target's timers and rules are. Nanoseconds.
@@ -163,6 +163,8 @@ pub struct Model<'h> {
     /// The unit of each message, as its sender or the first copy has it.
     pub units: Vec<Option<Unit>>,
     announcements: Vec<Vec<Announcement>>,
+    /// Of each party and session, how many streams it had at once at most.
+    crowds: Vec<u32>,
 }
 
 impl<'h> Model<'h> {
@@ -176,6 +178,7 @@ impl<'h> Model<'h> {
             copies: copies(history),
             units: vec![None; history.messages as usize],
             announcements: announcements(history),
+            crowds: crowds(history, rules.slack),
         };
         // What senders were told goes before what came.
         for (place, fate) in model.fates.iter().enumerate() {
@@ -218,8 +221,12 @@ impl<'h> Model<'h> {
     pub fn may_fail(&self, delivery: &Delivery) -> Moment {
         let begun = self.fates[delivery.unit.index()].begun.saturating_sub(self.rules.early);
         let by_age = begun.saturating_add(self.rules.message_ttl);
-        // Not from when it was seen: what was sent on a stream may not have arrived.
-        by_age.min(begun.saturating_add(self.rules.all_attempts()))
+        // Not from when it was seen: what was sent on a stream may not have arrived. Two streams may
+        // use up attempts together.
+        let session = self.history.units[delivery.unit.index()].session.index();
+        let place = delivery.party.index() * self.history.sessions as usize + session;
+        let attempts = self.rules.all_attempts() / Moment::from(self.crowds[place].max(1));
+        by_age.min(begun.saturating_add(attempts))
     }
 
     /// Whether there was an outage from `from` to `to`.
@@ -405,6 +412,28 @@ fn copies(history: &History) -> Vec<Copy> {
     // What came by one way stays in its order.
     copies.sort_by_key(|it| it.at);
     copies
+}
+
+/// Of each party and session, how many streams it had at once at most, as far as the target knew.
+fn crowds(history: &History, slack: Moment) -> Vec<u32> {
+    let sessions = history.sessions as usize;
+    let mut streams: Vec<_> = history.streams.iter().filter(|it| it.end != End::Refused).collect();
+    streams.sort_by_key(|it| it.begun);
+    let mut open: Vec<Vec<Moment>> = vec![Vec::new(); history.parties as usize * sessions];
+    let mut crowds = vec![0; open.len()];
+    for stream in streams {
+        let own = stream.party.index() * sessions;
+        let covered = match stream.session {
+            Some(session) => own + session.index()..own + session.index() + 1,
+            None => own..own + sessions,
+        };
+        for place in covered {
+            open[place].retain(|ends| *ends > stream.begun);
+            open[place].push(stream.over.saturating_add(slack));
+            crowds[place] = crowds[place].max(open[place].len() as u32);
+        }
+    }
+    crowds
 }
 
 fn announcements(history: &History) -> Vec<Vec<Announcement>> {

@@ -36,6 +36,9 @@ pub struct Stage {
     pub patience: Duration,
     /// How late what is due may come.
     pub slack: Duration,
+    /// Whether time costs nothing, so that at the end the slack is waited for before statuses are held
+    /// against what was seen.
+    pub is_virtual: bool,
     /// How long a subscription is waited for to be seen alive: some targets show it only with what
     /// comes on it.
     pub opening: Duration,

@@ -378,6 +378,7 @@ impl Recorder {
             begun,
             alive: NEVER,
             sound: 0,
+            over: NEVER,
             end: End::Ours,
         });
         self.came.push(BTreeSet::new());
@@ -403,11 +404,12 @@ impl Recorder {
     }
 
     /// A subscription is over; until `sound` it was surely there.
-    pub(super) fn closes(&mut self, stream: Stream, sound: Moment, end: End) {
+    pub(super) fn closes(&mut self, now: Moment, stream: Stream, sound: Moment, end: End) {
+        let over = self.at(now);
         let opened = &mut self.history.streams[stream.index()];
         // Nothing that came after its begin proves that it came about.
         opened.sound = if opened.alive == NEVER || sound < opened.begun { 0 } else { sound };
-        opened.end = end;
+        (opened.over, opened.end) = (over, end);
     }
 
     /// Whether all of these have come on a stream.

@@ -15,7 +15,7 @@ use crate::profile::Timers;
 const BEGIN: Duration = Duration::from_secs(1_767_225_600);
 
 /// How late what is due may come: nothing but the router's own timers takes any time.
-pub const SLACK: Duration = Duration::from_millis(300);
+pub const SLACK: Duration = Duration::from_secs(1);
 
 /// What a program is played against: a new one for each.
 pub trait Rehearsed: Sync {
@@ -42,6 +42,7 @@ pub fn rehearse(
             power,
             patience: Duration::from_secs(10),
             slack: SLACK,
+            is_virtual: true,
             opening: Duration::from_millis(20),
             keys_kept: timers.message_ttl(),
             stop_limit: Duration::from_millis(timers.stop_timeout_ms),

@@ -67,7 +67,9 @@ async fn examined(stalled: u64, check: Check) -> (RequirementReport, u32) {
     STALLED.store(stalled, Ordering::Relaxed);
     TRIED.store(0, Ordering::Relaxed);
     let requirement = families::find("ORD-1").expect("it exists");
-    let report = examine(&ground, requirement, check, "again".into(), |_| {}).await;
+    let report =
+        examine(&ground, &Semaphore::new(SIDE_BY_SIDE), requirement, check, "again".into(), |_| {})
+            .await;
     (report, TRIED.load(Ordering::Relaxed))
 }
 

@@ -7,6 +7,7 @@ mod baselines;
 mod beginning;
 mod diffs;
 mod failing;
+mod fuzzing;
 mod listing;
 mod pipelines;
 mod repeating;

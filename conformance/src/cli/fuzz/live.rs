@@ -63,6 +63,7 @@ impl Ground {
             door: subject.door.clone(),
             patience: PATIENCE.max(pace.patience()),
             slack,
+            is_virtual: false,
             opening: OPENING.max(Duration::from_micros(4 * calibration.round_trip_max_us)),
             keys_kept: subject.timers.message_ttl(),
             stop_limit: Duration::from_millis(subject.timers.stop_timeout_ms),

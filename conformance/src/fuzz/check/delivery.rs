@@ -88,7 +88,7 @@ fn one(model: &Model<'_>, found: &mut Findings, copy: &Copy, unit: Unit) {
             format!("it was ended at {}, and this way to it opened later", delivery.is_over())
         });
     }
-    let overdue = fate.effect().saturating_add(model.rules.message_ttl / 2 * 3);
+    let overdue = fate.effect().saturating_add((model.rules.message_ttl / 2).saturating_mul(3));
     if overdue.saturating_add(model.rules.slack) < copy.opened {
         add(Anomaly::Overdue, &|| "it must have expired before this way to it opened".into());
     }

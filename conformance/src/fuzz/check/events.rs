@@ -1,7 +1,7 @@
 //! What subscribers to events heard, and what they did not.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{Answer, Asked, Got, Moment, NEVER, Notice, Party};
+use super::super::history::{Answer, Asked, Got, Heard, Moment, NEVER, Notice, Party};
 use super::super::model::Model;
 use super::Findings;
 
@@ -99,6 +99,10 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
 /// EVT-5: as many parties as had a stream, for sure or perhaps.
 fn counts(model: &Model<'_>, found: &mut Findings) {
     let history = model.history;
+    let whose = |it: &Heard| history.listeners[it.listener.index()].party;
+    let heard = history.heard.iter().filter_map(|it| Some((it.notice?, whose(it))));
+    let mut heard: Vec<_> = heard.collect();
+    heard.sort_unstable();
     for call in &history.calls {
         let (Asked::Publish(notice), Got::Done(Answer::Published(count))) =
             (&call.asked, &call.got)
@@ -109,13 +113,15 @@ fn counts(model: &Model<'_>, found: &mut Findings) {
         let (mut may, mut must) = (Vec::new(), Vec::new());
         for listener in &history.listeners {
             let party = listener.party;
-            if !published.selected.is_empty() && !published.selected.contains(&party) {
-                continue;
-            }
-            if listener.begun <= call.ended {
+            let is_selected = published.selected.is_empty() || published.selected.contains(&party);
+            // That others do not get it is a SHOULD (EVT-12): who did may be counted.
+            let may_have_it = is_selected
+                || listener.sound <= call.ended
+                || heard.binary_search(&(*notice, party)).is_ok();
+            if listener.begun <= call.ended && may_have_it {
                 may.push(party);
             }
-            if listener.alive < call.begun && listener.sound > call.ended {
+            if listener.alive < call.begun && listener.sound > call.ended && is_selected {
                 must.push(party);
             }
         }

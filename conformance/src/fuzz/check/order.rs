@@ -4,7 +4,7 @@
 //! none, so of each way only the first copy of each message counts.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{Moment, Party, Session, Unit};
+use super::super::history::{Moment, NEVER, Opened, Party, Session, Unit};
 use super::super::model::{Copy, Model, Way};
 use super::Findings;
 
@@ -35,6 +35,8 @@ struct Ways {
     next: usize,
     /// Of each unit, the way that it came by last.
     last: Vec<u64>,
+    /// Of each stream, when a newer one of the same party and session was opened.
+    until: Vec<Moment>,
 }
 
 impl Ways {
@@ -52,7 +54,8 @@ impl Ways {
             .filter_map(|(place, copy)| Some((key(copy, copy.seen.unit?), place)))
             .collect();
         order.sort_unstable();
-        Self { order, next: 0, last: vec![u64::MAX; model.fates.len()] }
+        let until = superseded(&model.history.streams);
+        Self { order, next: 0, last: vec![u64::MAX; model.fates.len()], until }
     }
 
     fn next<'m>(&mut self, model: &'m Model<'_>) -> Option<(Session, Vec<(&'m Copy, Unit)>)> {
@@ -60,6 +63,12 @@ impl Ways {
         let rest = &self.order[self.next..];
         let count = rest.iter().take_while(|it| it.0 == key).count();
         let copies = rest[..count].iter().map(|it| &model.copies[it.1 as usize]);
+        // What happens to the older of two subscriptions is unspecified (SUB-5).
+        let until = &self.until;
+        let copies = copies.filter(|it| match it.way {
+            Way::Stream(stream) => it.at < until[stream.index()],
+            Way::Poll(_) => true,
+        });
         let firsts = copies.filter_map(|copy| Some((copy, copy.seen.unit?)));
         let last = &mut self.last;
         let is_first = |it: &(&Copy, Unit)| std::mem::replace(&mut last[it.1.index()], key) != key;
@@ -67,6 +76,24 @@ impl Ways {
         self.next += count;
         Some((Session((key & 0xff_ffff) as u32), firsts))
     }
+}
+
+/// When each stream got a newer one of the same party and session beside it.
+fn superseded(streams: &[Opened]) -> Vec<Moment> {
+    let mut order: Vec<usize> = (0..streams.len()).collect();
+    order.sort_by_key(|it| (streams[*it].party, streams[*it].session, streams[*it].begun));
+    let mut until = vec![NEVER; streams.len()];
+    for pair in order.windows(2) {
+        let (one, next) = (&streams[pair[0]], &streams[pair[1]]);
+        if (one.party, one.session) == (next.party, next.session) {
+            until[pair[0]] = next.begun;
+            // Of two that were opened at the same time either may be the newer one.
+            if one.alive >= next.begun {
+                until[pair[1]] = next.begun;
+            }
+        }
+    }
+    until
 }
 
 /// ORD-1: a sweep that keeps, of each sender, the latest begin so far.

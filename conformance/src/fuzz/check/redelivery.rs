@@ -1,7 +1,7 @@
 //! What comes on a stream again and again, and what does not come at all.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{End, Moment, NEVER, Opened};
+use super::super::history::{End, Moment, Opened, Party};
 use super::super::model::{Copy, Model, Way};
 use super::Findings;
 
@@ -16,12 +16,44 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     }
     copies.sort_unstable();
     let alone = only_ones(&model.history.streams);
+    let load = Load::of(model, &copies);
     for same in copies.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let (stream, place, _) = same[0];
         let times: Vec<_> = same.iter().map(|it| &model.copies[it.2 as usize]).collect();
-        again(model, found, stream as usize, place, &times, alone[stream as usize]);
+        let slack = load.slack(stream as usize);
+        again(model, found, stream as usize, place, &times, (alone[stream as usize], slack));
     }
-    silent(model, found, &copies, &alone);
+    silent(model, found, &copies, &alone, &load);
+}
+
+/// How much each stream has to carry: a slow target takes a moment for each message.
+struct Load {
+    slack: Moment,
+    copies: Vec<Moment>,
+    /// Of each party, how many deliveries there are.
+    deliveries: Vec<Moment>,
+    of: Vec<Party>,
+}
+
+impl Load {
+    fn of(model: &Model<'_>, copies: &[(u32, usize, u32)]) -> Self {
+        let of: Vec<_> = model.history.streams.iter().map(|it| it.party).collect();
+        let mut load = Self {
+            slack: model.rules.slack,
+            copies: vec![0; of.len()],
+            deliveries: vec![0; model.history.parties as usize],
+            of,
+        };
+        copies.iter().for_each(|it| load.copies[it.0 as usize] += 1);
+        model.deliveries.iter().for_each(|it| load.deliveries[it.party.index()] += 1);
+        load
+    }
+
+    /// How late what is due on a stream may be.
+    fn slack(&self, stream: usize) -> Moment {
+        let carried = self.copies[stream].max(self.deliveries[self.of[stream].index()]);
+        self.slack.saturating_add(self.slack / 100 * carried)
+    }
 }
 
 /// What the copies of one delivery on one stream tell.
@@ -31,7 +63,7 @@ fn again(
     stream: usize,
     place: usize,
     times: &[&Copy],
-    is_alone: bool,
+    (is_alone, slack): (bool, Moment),
 ) {
     let Some(timeout) = model.rules.ack_timeout else { return };
     let (opened, delivery) = (&model.history.streams[stream], &model.deliveries[place]);
@@ -60,7 +92,7 @@ fn again(
         });
     }
     let first = times[0].at;
-    let due = first.saturating_add(timeout).saturating_add(model.rules.slack);
+    let due = first.saturating_add(timeout).saturating_add(slack);
     let is_due = due < opened.sound.min(delivery.may_be_over()).min(model.may_fail(delivery));
     if times.len() == 1 && is_due {
         found.add(Anomaly::NotRepeated, due, delivery.party, delivery.unit, || {
@@ -70,8 +102,13 @@ fn again(
 }
 
 /// Streams that did not bring what was due on them.
-fn silent(model: &Model<'_>, found: &mut Findings, copies: &[(u32, usize, u32)], alone: &[bool]) {
-    let slack = model.rules.slack;
+fn silent(
+    model: &Model<'_>,
+    found: &mut Findings,
+    copies: &[(u32, usize, u32)],
+    alone: &[bool],
+    load: &Load,
+) {
     let mut by_party: Vec<Vec<usize>> = vec![Vec::new(); model.history.parties as usize];
     for (place, delivery) in model.deliveries.iter().enumerate() {
         if delivery.certain && model.fates[delivery.unit.index()].exists() {
@@ -86,6 +123,7 @@ fn silent(model: &Model<'_>, found: &mut Findings, copies: &[(u32, usize, u32)],
         let mut coming = by_party[own[0].1.party.index()].iter().copied().peekable();
         let mut due = Vec::new();
         for (number, stream) in own {
+            let slack = load.slack(*number);
             let is_judged = alone[*number] && stream.end != End::Refused && stream.sound > 0;
             while let Some(place) = coming.next_if(|it| effect(*it) < stream.sound) {
                 due.push(place);
@@ -117,7 +155,7 @@ fn silent(model: &Model<'_>, found: &mut Findings, copies: &[(u32, usize, u32)],
 /// Whether each stream has no other one of its party and session beside it: with two, only the newer
 /// is held to anything, and which one that is may not be known.
 fn only_ones(streams: &[Opened]) -> Vec<bool> {
-    let last = |it: &Opened| if it.sound == 0 { NEVER } else { it.sound };
+    let last = |it: &Opened| it.over;
     let overlap = |a: &Opened, b: &Opened| {
         let same = a.session.is_none() || b.session.is_none() || a.session == b.session;
         a.party == b.party && same && a.begun <= last(b) && b.begun <= last(a)

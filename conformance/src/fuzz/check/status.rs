@@ -151,7 +151,9 @@ fn phase(
         Phase::Acknowledged => delivery.may_be_good > call.ended,
         Phase::Failed => delivery.may_be_bad.min(may_fail) > call.ended,
     };
-    let seen_soundly = delivery.seen < call.begun && !model.was_out(delivery.seen, call.ended);
+    // That it was handed out may be noted a moment later.
+    let noted = delivery.seen.saturating_add(model.rules.slack);
+    let seen_soundly = noted < call.begun && !model.was_out(delivery.seen, call.ended);
     let is_behind = match standing.phase {
         Phase::Pending => seen_soundly || delivery.is_over() < call.begun,
         Phase::Delivered => delivery.is_over() < call.begun,
@@ -177,7 +179,10 @@ fn refused(
 ) {
     let Some(unit) = unit else { return };
     let fate = &model.fates[unit.index()];
+    // What is for nobody has a status or has none (RTE-16).
+    let is_for_somebody = model.deliveries_of(unit).iter().any(|it| it.certain);
     let is_there = fate.effect() < call.begun
+        && is_for_somebody
         && model.history.units[unit.index()].session == session
         && call.ended < fate.begun.saturating_add(model.rules.message_ttl);
     if is_there {

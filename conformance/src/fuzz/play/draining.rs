@@ -19,9 +19,12 @@ impl Play {
         self.recorder().drains(self.now());
         for party in 0..program.parties {
             for session in 0..program.sessions.len() as u8 {
-                self.fetches(party, session).await;
+                self.fetches(program, party, session).await;
             }
             self.lives(party, false).await;
+        }
+        if self.stage.is_virtual {
+            tokio::time::sleep(self.stage.slack + Duration::from_millis(1)).await;
         }
         self.all_statuses(program).await;
         for party in 0..program.parties {
@@ -42,7 +45,7 @@ impl Play {
     }
 
     /// Fetches what waits for a party in a session, by a poll and by a stream.
-    async fn fetches(&self, party: u8, session: u8) {
+    async fn fetches(&self, program: &Program, party: u8, session: u8) {
         self.polls(party, Some(session), 0, false).await;
         let due: BTreeSet<u32> = self.recorder().had(party, session).into_iter().collect();
         if due.is_empty() {
@@ -50,7 +53,7 @@ impl Play {
         }
         let number = u32::MAX - u32::from(party) * 256 - u32::from(session);
         self.subscribes(number, party, Some(session)).await;
-        self.comes(|play| {
+        self.comes(program, |play| {
             let streams = lock(&play.streams);
             let Some(open) = streams.get(&number) else { return true };
             play.recorder().all_came(open.number, &due)
@@ -74,7 +77,7 @@ impl Play {
     /// Waits until what was accepted has come on the streams that are open, or has had its time.
     async fn settles(&self, program: &Program) {
         let members = |session: u8| program.sessions.get(usize::from(session)).cloned();
-        self.comes(|play| {
+        self.comes(program, |play| {
             let streams: Vec<_> = lock(&play.streams).values().map(|it| it.number).collect();
             let recorder = play.recorder();
             streams.iter().all(|stream| recorder.nothing_due(*stream, &members))
@@ -82,9 +85,12 @@ impl Play {
         .await;
     }
 
-    /// Waits until this is so, or has had its time: the slack, and half of it for what shows that.
-    async fn comes(&self, mut is_so: impl FnMut(&Self) -> bool) {
-        let limit = Instant::now() + self.stage.slack * 3 / 2;
+    /// Waits until this is so, or has had its time: the slack, a moment for each message, and half of it
+    /// for what shows that.
+    async fn comes(&self, program: &Program, mut is_so: impl FnMut(&Self) -> bool) {
+        let slack = self.stage.slack;
+        let carried = u32::try_from(program.units()).unwrap_or(u32::MAX);
+        let limit = Instant::now() + slack * 3 / 2 + slack / 40 * carried.min(10_000);
         loop {
             let news = self.news.notified();
             if is_so(self) || tokio::time::timeout_at(limit, news).await.is_err() {

@@ -80,7 +80,7 @@ impl Play {
     pub(super) fn closes(&self, open: &Open<Stream>, end: End) {
         let mut recorder = self.recorder();
         open.end.cancel();
-        recorder.closes(open.number, self.client(open.party).life(), end);
+        recorder.closes(self.now(), open.number, self.client(open.party).life(), end);
     }
 
     pub(super) async fn listens(&self, number: u32, party: u8) {

@@ -327,6 +327,7 @@ impl World {
             begun: self.now - 2,
             alive: self.now + 2,
             sound: NEVER,
+            over: NEVER,
             end: End::Ours,
         });
         self.open.push(Open { number, party, session, sent: BTreeMap::new() });
@@ -341,7 +342,8 @@ impl World {
         }
         let place = self.below(self.open.len() as u32) as usize;
         let open = self.open.swap_remove(place);
-        self.history.streams[open.number].sound = self.now;
+        let stream = &mut self.history.streams[open.number];
+        (stream.sound, stream.over) = (self.now, self.now);
     }
 
     fn acknowledge(&mut self) {

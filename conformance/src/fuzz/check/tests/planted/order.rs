@@ -70,6 +70,7 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
                 begun: at - 10,
                 alive: at - 9,
                 sound: at + 200,
+                over: at + 200,
                 end: End::Ours,
             });
             let mut both = [(a, x), (b, y)];
@@ -96,7 +97,16 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
     (Anomaly::TimeGoesBack, |history, random| {
         let (first, second) = pair(history, random)?;
         let model = Model::of(history, RULES);
-        let party = history.streams[history.items[first].stream.index()].party;
+        let stream = &history.streams[history.items[first].stream.index()];
+        let party = stream.party;
+        // On the older of two subscriptions nothing has an order.
+        let is_newest = history.streams.iter().all(|it| {
+            (it.party, it.session) != (party, stream.session)
+                || it == stream
+                || it.alive < stream.begun
+                || it.begun > history.items[second].at
+        });
+        is_newest.then_some(())?;
         for place in [first, second] {
             let item = &history.items[place];
             let seen = model.delivery(item.seen.unit?, party)?.seen;
