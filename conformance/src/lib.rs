@@ -43,6 +43,7 @@ pub mod selftest;
 pub mod specimen;
 pub mod target;
 pub mod trial;
+mod virtual_time;
 
 pub use brief::Brief;
 pub use in_process::{check, check_service};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
@@ -22,10 +22,8 @@ use crate::report::{Report, RequirementReport};
 use crate::requirement::{Capability, Level, Requirement, Turn};
 use crate::run::{Options, Subject, run};
 use crate::select::Selection;
-use crate::specimen::{Fault, Machine, Settings, Specimen, Twist, Variant};
-
-/// What time it is when a trial begins, as Unix time: the first day of 2026.
-const BEGIN: Duration = Duration::from_secs(1_767_225_600);
+use crate::specimen::{Fault, Machine, Settings, Twist, Variant};
+use crate::virtual_time::{begin, on_virtual_time};
 
 /// What became of a planted fault.
 #[derive(Clone, Debug)]
@@ -177,30 +175,14 @@ fn judge(twist: Twist, selection: Selection) -> Report {
 
 /// Judges a specimen so, on virtual time.
 pub(crate) fn judge_with(twist: Twist, options: Options) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without threads needs nothing of the system");
-    runtime.block_on(async {
+    on_virtual_time(async {
         // Who asks who calls has a connection for each party, which takes its time.
         let secure = asks_who_calls(&twist, &options.selection);
         let timers = Timers::short().far_away(options.latency);
-        let settings = Settings {
-            heartbeat_timeout: timers.heartbeat_timeout(),
-            ack_timeout: timers.ack_timeout(),
-            max_retries: timers.max_retries,
-            message_ttl: Duration::from_millis(timers.message_ttl_ms),
-            max_payload: usize::try_from(timers.max_payload_bytes).expect("a small number"),
-            seed: 0,
-            secure,
-        };
-        let begin = SystemTime::UNIX_EPOCH + BEGIN;
-        let lacking: Vec<_> = Variant::ALL
-            .iter()
-            .filter(|variant| twist.is(**variant))
-            .flat_map(|variant| variant.lacks())
-            .collect();
+        let settings = Settings { secure, ..Settings::of(&timers) };
+        let begin = begin();
+        let mut capabilities = twist.claims();
+        capabilities.extend(secure.then_some(Capability::Secure));
         let notices = Notices::default();
         let machine = Machine::at(begin, settings, twist, notices.clone());
         let means = Means {
@@ -213,14 +195,7 @@ pub(crate) fn judge_with(twist: Twist, options: Options) -> Report {
             reached_by: "in process".into(),
             door: machine.door(),
             timers,
-            capabilities: Capability::ALL
-                .into_iter()
-                .filter(|it| match it {
-                    Capability::Secure => secure,
-                    it => Specimen::CAPABILITIES.contains(&it.name()),
-                })
-                .filter(|it| !lacking.iter().any(|lacks| **lacks == it.name()))
-                .collect(),
+            capabilities,
             means,
         };
         let options = Options { begins_at: Some(begin), ..options };

@@ -4,7 +4,7 @@ mod live;
 mod replay;
 mod virtual_time;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anstream::{eprintln, println};
@@ -12,7 +12,7 @@ use clap::Args;
 use owo_colors::OwoColorize as _;
 
 use super::run::a_new_seed;
-use super::{Failure, INTERRUPTED};
+use super::{Failure, INTERRUPTED, complain};
 use crate::fuzz::attempt::{Attempt, Terms};
 use crate::fuzz::check::Finding;
 use crate::fuzz::corpus::Saved;
@@ -123,7 +123,8 @@ impl Limits {
 
 /// A program that shows something.
 struct Found {
-    case: u64,
+    /// Which case of the seed it was; none for one that was kept.
+    case: Option<u64>,
     program: Program,
     finding: Finding,
     attempt: Attempt,
@@ -189,15 +190,13 @@ impl Fuzz {
         }
         if let Some(found) = &outcome.found {
             let target = name_of(spec);
-            let of = (seed, found.case);
+            let of = (seed, found.case.unwrap_or_default());
             let saved = Saved::new(found.finding.anomaly, target, of, found.program.clone());
             print_found(found, Some(seed));
-            let file = saved.write(&self.corpus).map_err(Failure::usage)?;
-            let mut words =
-                vec!["mpc-conformance".into(), "replay".into(), file.display().to_string()];
-            words.extend(self.on.words());
-            let command = shlex::try_join(words.iter().map(String::as_str));
-            println!("\nPlay it again:\n  {}", command.unwrap_or_else(|_| words.join(" ")));
+            match saved.write(&self.corpus) {
+                Ok(file) => self.print_replay(&file),
+                Err(error) => complain(&error.to_string()),
+            }
         }
         if let Some(lost) = &outcome.lost {
             return Err(Failure { exit_code: super::UNREACHABLE, message: lost.clone() });
@@ -218,6 +217,15 @@ impl Fuzz {
             }
         }
         Ok(u8::from(outcome.found.is_some()))
+    }
+}
+
+impl Fuzz {
+    fn print_replay(&self, file: &Path) {
+        let mut words = vec!["mpc-conformance".into(), "replay".into(), file.display().to_string()];
+        words.extend(self.on.words());
+        let command = shlex::try_join(words.iter().map(String::as_str));
+        println!("\nPlay it again:\n  {}", command.unwrap_or_else(|_| words.join(" ")));
     }
 }
 
@@ -244,10 +252,13 @@ fn print_found(found: &Found, seed: Option<u64>) {
     println!("{}", tell::place(&found.finding));
     let (shows, times) = found.shows;
     if let Some(seed) = seed {
+        let case = match found.case {
+            Some(case) => format!("case {case} of seed {seed}"),
+            None => "a program that was kept".into(),
+        };
         println!(
-            "case {} of seed {seed}: {} of its {} operations show it ({} programs played); it shows \
-             {shows} of {times} times",
-            found.case,
+            "{case}: {} of its {} operations show it ({} programs played); it shows {shows} of {times} \
+             times",
             found.program.steps.len(),
             found.before,
             found.played

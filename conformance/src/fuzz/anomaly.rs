@@ -121,6 +121,8 @@ anomalies! {
     StatusOfOthers "status-of-others" breaks "STS-1",
     /// A status of a message that there is was refused.
     StatusRefused "status-refused" breaks "STS-7",
+    /// A status is of something else, or of what there is not.
+    StatusNonsense "status-nonsense" breaks "STS-9",
     /// `all_acknowledged` contradicts the deliveries beside it.
     AllAcknowledged "all-acknowledged" breaks "STS-6",
     /// `delivered_at` moved after it was set.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::check::{Finding, check};
 use super::draw::{Bounds, Offers, Waits};
-use super::history::{History, Moment, NEVER};
+use super::history::{History, Moment};
 use super::model::Rules;
 use super::play::{Stage, play};
 use super::program::Program;
@@ -43,14 +43,14 @@ impl Terms {
         let ms = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
         let rules = Rules {
             heartbeat_timeout: ns(timers.heartbeat_timeout()),
-            ack_timeout: has(Capability::Redelivery).then(|| ns(timers.ack_timeout())),
+            ack_timeout: ns(timers.ack_timeout()),
+            redelivers: has(Capability::Redelivery),
             max_retries: timers.max_retries,
-            message_ttl: match has(Capability::Expiry) {
-                true => ns(timers.message_ttl()),
-                false => NEVER,
-            },
+            message_ttl: ns(timers.message_ttl()),
+            expires: has(Capability::Expiry),
             slack: ns(slack),
             early: ns(EARLY),
+            is_alone: true,
             membership: has(Capability::Membership),
         };
         let bounds = Bounds {
@@ -61,13 +61,15 @@ impl Terms {
                 wildcard: has(Capability::Wildcard),
                 keys: has(Capability::Idempotency),
                 power: has_power && has(Capability::Durable),
-                membership: has(Capability::Membership),
             },
             timers: Waits {
                 ack_timeout: ms(timers.ack_timeout_ms),
                 heartbeat_timeout: ms(timers.heartbeat_timeout_ms),
                 message_ttl: ms(timers.message_ttl_ms),
             },
+            hurried: false,
+            // Beside what tells it from others.
+            bytes: ms(timers.max_payload_bytes).saturating_sub(200),
         };
         Self { rules, bounds }
     }

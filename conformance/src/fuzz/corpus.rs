@@ -77,7 +77,8 @@ impl Saved {
         Err(CorpusError::Form { file: file.into(), why })
     }
 
-    /// Writes it into a folder, under a name that says what it shows, and returns that.
+    /// Writes it into a folder, under a name that says what it shows, and returns that. What is there
+    /// under this name is the same program, and stays.
     ///
     /// # Errors
     /// If that does not work.
@@ -88,6 +89,9 @@ impl Saved {
             "{}-{:02x}{:02x}{:02x}{:02x}.json",
             self.anomaly, digest[0], digest[1], digest[2], digest[3]
         ));
+        if file.exists() {
+            return Ok(file);
+        }
         let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(&file, text))

@@ -19,6 +19,10 @@ pub struct Bounds {
     pub offers: Offers,
     /// The target's timers that programs wait for.
     pub timers: Waits,
+    /// Whether they seldom wait for them: where time passes by itself, most programs are to be quick.
+    pub hurried: bool,
+    /// How long payloads may be, beside what tells them from others. Bytes.
+    pub bytes: u32,
 }
 
 /// What programs may ask of a target.
@@ -30,8 +34,6 @@ pub struct Offers {
     pub keys: bool,
     /// That it can be stopped, killed and started again.
     pub power: bool,
-    /// That it keeps non-members out.
-    pub membership: bool,
 }
 
 /// How long programs may wait. Milliseconds; 0 for not at all.
@@ -134,6 +136,7 @@ pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
         routed: Vec::new(),
         units: 0,
         messages: 0,
+        payloads: 0,
         streams: Vec::new(),
         opened: 0,
         listeners: Vec::new(),
@@ -183,8 +186,12 @@ impl Character {
             useless: dice.one_of(&[0, 10, 10, 50]),
             bursts: dice.one_of(&[0, 0, 0, 15]),
             burst: dice.one_of(&[5, 10, 20, 60, 60, 110, 110, 600]),
-            bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]),
-            timers: if can_wait { dice.one_of(&[0, 0, 20, 60]) } else { 0 },
+            bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]).min(bounds.bytes),
+            timers: match can_wait {
+                true if bounds.hurried => dice.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 20]),
+                true => dice.one_of(&[0, 0, 20, 60]),
+                false => 0,
+            },
         }
     }
 }
@@ -197,6 +204,7 @@ struct Drawing<'b, 'r, R> {
     routed: Vec<Routed>,
     units: u32,
     messages: u32,
+    payloads: u32,
     streams: Vec<u32>,
     opened: u32,
     listeners: Vec<u32>,
@@ -343,8 +351,10 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         let is_burst = self.dice.percent(character.bursts);
         let count = if is_burst { character.burst } else { 1 };
         let left = MESSAGES.saturating_sub(self.messages).max(1);
-        let fit = PAYLOADS / (bytes + 100) / 4;
-        let count = u32::from(count).min(left).min(fit).max(1) as u16;
+        let room = PAYLOADS.saturating_sub(self.payloads);
+        let bytes = bytes.min(room / 4);
+        let count = u32::from(count).min(left).min(room / (bytes + 100)).max(1) as u16;
+        self.payloads += u32::from(count) * bytes;
         let keyed = self.bounds.offers.keys && count == 1 && self.dice.percent(20);
         let unit = self.units;
         self.units += u32::from(count);
@@ -383,12 +393,19 @@ impl<R: RngCore> Drawing<'_, '_, R> {
             return 1 + self.dice.below(20);
         }
         match self.dice.below(8) {
-            0..3 if ack_timeout > 0 => ack_timeout * self.dice.one_of(&[1, 6, 12, 13, 25]) / 10,
-            3..6 if heartbeat_timeout > 0 => heartbeat_timeout * self.dice.one_of(&[5, 8, 18]) / 10,
-            6 if message_ttl > 0 => message_ttl * self.dice.one_of(&[4, 8, 17]) / 10,
+            0..3 if ack_timeout > 0 => tenths(ack_timeout, self.dice.one_of(&[1, 6, 12, 13, 25])),
+            3..6 if heartbeat_timeout > 0 => {
+                tenths(heartbeat_timeout, self.dice.one_of(&[5, 8, 18]))
+            }
+            6 if message_ttl > 0 => tenths(message_ttl, self.dice.one_of(&[4, 8, 17])),
             _ => 1 + self.dice.below(20),
         }
     }
+}
+
+/// So many tenths of a time.
+fn tenths(time: u32, tenths: u32) -> u32 {
+    u32::try_from(u64::from(time) * u64::from(tenths) / 10).unwrap_or(u32::MAX)
 }
 
 /// Where chance comes from.

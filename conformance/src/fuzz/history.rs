@@ -184,6 +184,8 @@ pub enum Answer {
         /// Whether it says that all are acknowledged.
         all_acknowledged: bool,
     },
+    /// A status of something else, or with a party or a status that there is not.
+    Nonsense,
     /// To how many parties an event was delivered.
     Published(i64),
     /// The directory.

@@ -5,8 +5,8 @@
 //! wrong only where it goes beyond what may be, or stays behind what must be.
 
 use super::history::{
-    Answer, Asked, Call, End, Got, History, Kind, Message, Moment, NEVER, Party, Seen, Session,
-    Stream, Unit,
+    Answer, Asked, Call, End, Got, History, Kind, Message, Moment, NEVER, Opened, Party, Seen,
+    Session, Stream, Unit,
 };
 
 /// What the target's timers and rules are. Nanoseconds.
@@ -14,16 +14,22 @@ use super::history::{
 pub struct Rules {
     /// A party silent for longer is offline.
     pub heartbeat_timeout: Moment,
-    /// What is sent on a stream and not acknowledged for so long is sent again, if it is at all.
-    pub ack_timeout: Option<Moment>,
+    /// What is sent on a stream and not acknowledged for so long may be sent again.
+    pub ack_timeout: Moment,
+    /// Whether it must be.
+    pub redelivers: bool,
     /// How often.
     pub max_retries: u32,
-    /// What is outstanding for so long fails; [`NEVER`] if it does not.
+    /// What is outstanding for so long may fail.
     pub message_ttl: Moment,
+    /// Whether it must.
+    pub expires: bool,
     /// How late anything may be that the target's timers do.
     pub slack: Moment,
     /// How early: its clock may count whole milliseconds.
     pub early: Moment,
+    /// Whether nobody else uses the target.
+    pub is_alone: bool,
     /// Whether only members of a session send and receive in it.
     pub membership: bool,
 }
@@ -32,7 +38,7 @@ impl Rules {
     /// From the first sending on a stream to the failure of what is never acknowledged.
     pub fn all_attempts(&self) -> Moment {
         let attempts = Moment::from(self.max_retries) + 1;
-        self.ack_timeout.map_or(NEVER, |timeout| timeout.saturating_mul(attempts))
+        self.ack_timeout.saturating_mul(attempts)
     }
 }
 
@@ -69,6 +75,10 @@ pub struct Fate {
     pub accepted: Moment,
     /// When it was seen first.
     pub seen: Moment,
+    /// When the latest try to route it ended; [`NEVER`] if one has not.
+    pub tried_until: Moment,
+    /// Another `message_id` that a sender was told later, and when.
+    pub renamed: Option<(Moment, Message)>,
     /// Whether every try was refused, so that it must not be there.
     pub refused: bool,
     /// Its `message_id`, if anybody knows it.
@@ -82,6 +92,12 @@ impl Fate {
     /// From when on it is there, whatever else is true.
     pub fn effect(&self) -> Moment {
         self.accepted.min(self.seen)
+    }
+
+    /// From when on it is there for everybody: a router that has shown it to one may still be about to
+    /// show it to others.
+    pub fn settled(&self) -> Moment {
+        self.accepted.min(self.seen.max(self.tried_until))
     }
 
     /// Whether it is there.
@@ -229,6 +245,28 @@ impl<'h> Model<'h> {
         by_age.min(begun.saturating_add(attempts))
     }
 
+    /// Whether a party ever had two streams of a session at once.
+    pub fn is_crowded(&self, party: Party, session: Session) -> bool {
+        self.crowds[party.index() * self.history.sessions as usize + session.index()] > 1
+    }
+
+    /// From when on a delivery is surely there for its recipient.
+    pub fn is_due(&self, delivery: &Delivery) -> Moment {
+        self.fates[delivery.unit.index()].settled().min(delivery.seen)
+    }
+
+    /// Whether all that may have been due on a stream had come when it ended: one that lags may be
+    /// sent away.
+    pub fn has_brought_all(&self, stream: &Opened) -> bool {
+        self.deliveries.iter().filter(|it| it.party == stream.party).all(|delivery| {
+            let session = self.history.units[delivery.unit.index()].session;
+            stream.session.is_some_and(|it| it != session)
+                || self.fates[delivery.unit.index()].begun > stream.over
+                || delivery.streamed <= stream.over
+                || delivery.is_over() < stream.begun
+        })
+    }
+
     /// Whether there was an outage from `from` to `to`.
     pub fn was_out(&self, from: Moment, to: Moment) -> bool {
         self.history.outages.iter().any(|it| it.0 <= to && it.1 >= from)
@@ -365,6 +403,8 @@ fn fates(history: &History) -> Vec<Fate> {
         begun: NEVER,
         accepted: NEVER,
         seen: NEVER,
+        tried_until: 0,
+        renamed: None,
         refused: true,
         message: None,
         first: 0,
@@ -376,9 +416,12 @@ fn fates(history: &History) -> Vec<Fate> {
         let fate = &mut fates[unit.index()];
         fate.begun = fate.begun.min(call.begun);
         fate.refused &= call.got == Got::Refused;
+        fate.tried_until = fate.tried_until.max(call.ended);
         if let Got::Done(Answer::Routed(message)) = call.got {
             fate.accepted = fate.accepted.min(call.ended);
-            fate.message.get_or_insert(message);
+            if *fate.message.get_or_insert(message) != message {
+                fate.renamed.get_or_insert((call.ended, message));
+            }
         }
     }
     fates

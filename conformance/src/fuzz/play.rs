@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::draw::Offers;
 use super::history::{Answer, Asked, End, Got, History, Moment, Notice, Party, Session, Unit};
 use super::history::{Listener, Stream};
 use super::program::{Act, Event, Program, Step};
@@ -32,6 +33,8 @@ pub struct Stage {
     pub door: Door,
     /// The means to stop, kill and start it, if there are any.
     pub power: Option<Power>,
+    /// What the target offers.
+    pub offers: Offers,
     /// How long an answer is waited for.
     pub patience: Duration,
     /// How late what is due may come.
@@ -109,6 +112,8 @@ struct Play {
     listeners: Arc<Mutex<BTreeMap<u32, Open<Listener>>>>,
     /// Something came on a stream.
     news: Arc<Notify>,
+    /// Held by whoever stops the target, until it has started again.
+    restarting: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Nobody panics while holding one.
@@ -136,6 +141,7 @@ impl Play {
             streams: Arc::default(),
             listeners: Arc::default(),
             news: Arc::default(),
+            restarting: Arc::default(),
         })
     }
 
@@ -201,7 +207,23 @@ impl Play {
         }
     }
 
+    /// Whether the target offers what this needs: else it is not done.
+    fn is_offered(&self, act: &Act) -> bool {
+        let offers = self.stage.offers;
+        match act {
+            Act::Subscribe { session: None, .. } | Act::Poll { session: None, .. } => {
+                offers.wildcard
+            }
+            Act::RouteAgain { .. } => offers.keys,
+            Act::Restart | Act::Kill => offers.power,
+            _ => true,
+        }
+    }
+
     async fn step(&self, step: &Step) {
+        if !self.is_offered(&step.act) {
+            return;
+        }
         let unheard = step.unheard;
         match &step.act {
             Act::Register { party } => self.registers(*party, unheard).await,
@@ -413,11 +435,10 @@ impl Play {
         let mut stub = client.stub.clone();
         let calling = stub.get_message_status(request.clone());
         let read = |recorder: &mut Recorder, it: &GetMessageStatusResponse| {
-            match (it.message_id == request.message_id, recorder.status(it)) {
-                (true, Some(answer)) => Got::Done(answer),
-                // Of another message, or with a party or a status that there is not.
-                _ => Got::Done(Answer::Accepted),
-            }
+            let is_it =
+                (&it.message_id, &it.session_id) == (&request.message_id, &request.session_id);
+            let answer = recorder.status(it).filter(|_| is_it);
+            Got::Done(answer.unwrap_or(Answer::Nonsense))
         };
         self.call(client, asked, unheard, calling, read).await;
     }
@@ -431,29 +452,19 @@ impl Play {
 
     /// The streams of these parties end with their connections.
     fn breaks(&self, whose: impl Fn(u8) -> bool) {
-        let mut lost = Vec::new();
-        lock(&self.streams).retain(|_, open| {
-            let is_lost = whose(open.party);
-            if is_lost {
-                lost.push(open.clone());
-            }
-            !is_lost
-        });
-        lost.iter().for_each(|open| self.closes(open, End::Lost));
-        let mut lost = Vec::new();
-        lock(&self.listeners).retain(|_, open| {
-            let is_lost = whose(open.party);
-            if is_lost {
-                lost.push(open.clone());
-            }
-            !is_lost
-        });
-        lost.iter().for_each(|open| self.stops_listening(open));
+        let streams: Vec<_> =
+            lock(&self.streams).extract_if(.., |_, open| whose(open.party)).collect();
+        streams.iter().for_each(|(_, open)| self.closes(open, End::Lost));
+        let listeners: Vec<_> =
+            lock(&self.listeners).extract_if(.., |_, open| whose(open.party)).collect();
+        listeners.iter().for_each(|(_, open)| self.stops_listening(open));
     }
 
     /// Stops or kills the target, and starts it again.
     async fn restarts(&self, in_order: bool) {
         let Some(power) = &self.stage.power else { return };
+        // Only what runs can be stopped.
+        let _turn = self.restarting.lock().await;
         let from = self.now();
         self.breaks(|_| true);
         match in_order {

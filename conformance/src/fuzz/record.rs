@@ -1,5 +1,7 @@
 //! Writes down what clients see, as a history: what is sent and what comes back as numbers.
 
+mod streams;
+
 use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
@@ -7,10 +9,9 @@ use mpc_router_proto::v1::*;
 use tonic::{Code, Status};
 
 use super::history::{
-    self, Asked, Call, Got, Heard, History, Item, Kind, Listening, Moment, NEVER,
+    self, Asked, Call, Entry, Got, History, Kind, Message, Moment, NEVER, Party, Phase, Published,
+    Routed, Seen, Session, Standing, Unit,
 };
-use super::history::{End, Entry, Listener, Message, Notice, Opened, Party, Phase, Published};
-use super::history::{Routed, Seen, Session, Standing, Stream, Unit};
 use super::program::{Act, Event, Program};
 
 /// The names of what a program is about, on the wire: nothing else on the target has them.
@@ -365,146 +366,6 @@ impl Recorder {
 
     fn party(&self, name: &str) -> Option<Party> {
         self.names.number("-p", name).filter(|it| *it < self.history.parties).map(Party)
-    }
-
-    // Streams.
-
-    /// A subscription to messages is sent.
-    pub(super) fn opens(&mut self, now: Moment, party: u8, session: Option<u8>) -> Stream {
-        let begun = self.at(now);
-        self.history.streams.push(Opened {
-            party: Party(u32::from(party)),
-            session: session.map(|it| Session(u32::from(it))),
-            begun,
-            alive: NEVER,
-            sound: 0,
-            over: NEVER,
-            end: End::Ours,
-        });
-        self.came.push(BTreeSet::new());
-        Stream(self.history.streams.len() as u32 - 1)
-    }
-
-    /// A subscription was seen alive.
-    pub(super) fn is_alive(&mut self, now: Moment, stream: Stream) -> Moment {
-        let at = self.at(now);
-        let opened = &mut self.history.streams[stream.index()];
-        opened.alive = opened.alive.min(at);
-        at
-    }
-
-    /// A copy came on it.
-    pub(super) fn came(&mut self, now: Moment, stream: Stream, copy: &MpcMessage) -> Moment {
-        let at = self.is_alive(now, stream);
-        let party = self.history.streams[stream.index()].party.0 as u8;
-        let seen = self.seen(party, copy);
-        self.came[stream.index()].extend(seen.unit.map(|it| it.0));
-        self.history.items.push(Item { stream, at, seen });
-        at
-    }
-
-    /// A subscription is over; until `sound` it was surely there.
-    pub(super) fn closes(&mut self, now: Moment, stream: Stream, sound: Moment, end: End) {
-        let over = self.at(now);
-        let opened = &mut self.history.streams[stream.index()];
-        // Nothing that came after its begin proves that it came about.
-        opened.sound = if opened.alive == NEVER || sound < opened.begun { 0 } else { sound };
-        (opened.over, opened.end) = (over, end);
-    }
-
-    /// Whether all of these have come on a stream.
-    pub(super) fn all_came(&self, stream: Stream, due: &BTreeSet<u32>) -> bool {
-        due.is_subset(&self.came[stream.index()])
-    }
-
-    /// Whether nothing is known to be due on a stream: each unit that was accepted and not
-    /// acknowledged has come on it. That is only a hint of when to go on.
-    pub(super) fn nothing_due(
-        &self,
-        stream: Stream,
-        members: &impl Fn(u8) -> Option<Vec<u8>>,
-    ) -> bool {
-        let opened = &self.history.streams[stream.index()];
-        let party = opened.party.0 as u8;
-        let came = &self.came[stream.index()];
-        (0..).zip(&self.history.units).all(|(unit, routed)| {
-            let is_for_it = match routed.to.as_slice() {
-                [] => {
-                    let members = members(routed.session.0 as u8).unwrap_or_default();
-                    members.contains(&party) && routed.sender != opened.party
-                }
-                to => to.contains(&opened.party),
-            };
-            let is_elsewhere = opened.session.is_some_and(|it| it != routed.session);
-            let is_there = self.ids[unit as usize].is_some();
-            !is_there || !is_for_it || is_elsewhere || came.contains(&unit) || self.has(party, unit)
-        })
-    }
-
-    /// A subscription to events is sent.
-    pub(super) fn listens(&mut self, now: Moment, party: u8) -> Listener {
-        let (begun, party) = (self.at(now), Party(u32::from(party)));
-        self.history.listeners.push(Listening { party, begun, alive: NEVER, sound: 0 });
-        Listener(self.history.listeners.len() as u32 - 1)
-    }
-
-    /// It was seen alive.
-    pub(super) fn hears(&mut self, now: Moment, listener: Listener) -> Moment {
-        let at = self.at(now);
-        let listening = &mut self.history.listeners[listener.index()];
-        listening.alive = listening.alive.min(at);
-        at
-    }
-
-    /// An event came on it.
-    pub(super) fn heard(
-        &mut self,
-        now: Moment,
-        listener: Listener,
-        event: &SessionEvent,
-    ) -> Moment {
-        let at = self.hears(now, listener);
-        let party = self.history.listeners[listener.index()].party.0 as u8;
-        let notice = self.names.number("-e", &event.event_id).map(Notice);
-        let told = notice.and_then(|it| self.published.get(it.index())?.as_ref());
-        let notice = notice.filter(|_| told.is_some());
-        let whole = told.is_some_and(|told| self.is_whole(party, told, event));
-        // Events of others are nobody's here: whoever listens may get all that select nobody.
-        let is_own = self.names.number("-s", &event.session_id).is_some();
-        if is_own || notice.is_some() {
-            self.history.heard.push(Heard { listener, at, notice, whole });
-        }
-        at
-    }
-
-    fn is_whole(&self, party: u8, told: &SessionEvent, event: &SessionEvent) -> bool {
-        let own = self.names.party(party);
-        let is_created = event.created_at == told.created_at || told.created_at == 0;
-        is_created
-            && event.event_type == told.event_type
-            && event.session_id == told.session_id
-            && event.threshold_n == told.threshold_n
-            && event.threshold_t == told.threshold_t
-            && event.selected_parties == told.selected_parties
-            && event.message_hash == told.message_hash
-            && event.expires_at == told.expires_at
-            && event.join_tokens.get(&own) == told.join_tokens.get(&own)
-    }
-
-    /// A subscription to events is over; until `sound` it was surely there.
-    pub(super) fn deaf(&mut self, listener: Listener, sound: Moment) {
-        let listening = &mut self.history.listeners[listener.index()];
-        listening.sound = if listening.alive == NEVER { 0 } else { sound };
-    }
-
-    /// The target was down.
-    pub(super) fn outage(&mut self, from: Moment, to: Moment) {
-        self.history.outages.push((from, to));
-    }
-
-    /// All is healed.
-    pub(super) fn drains(&mut self, now: Moment) {
-        self.history.drain = self.at(now);
     }
 }
 

@@ -10,9 +10,7 @@ use super::record::Names;
 use crate::connect::Door;
 use crate::power::Power;
 use crate::profile::Timers;
-
-/// What time it is when a program begins, as Unix time: the first day of 2026.
-const BEGIN: Duration = Duration::from_secs(1_767_225_600);
+use crate::virtual_time::{begin, on_virtual_time};
 
 /// How late what is due may come: nothing but the router's own timers takes any time.
 pub const SLACK: Duration = Duration::from_secs(1);
@@ -30,16 +28,12 @@ pub fn rehearse(
     timers: &Timers,
     program: &Program,
 ) -> Attempt {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without threads needs nothing of the system");
-    runtime.block_on(async {
-        let (door, power) = router.opens(SystemTime::UNIX_EPOCH + BEGIN);
+    on_virtual_time(async {
+        let (door, power) = router.opens(begin());
         let stage = Stage {
             door,
             power,
+            offers: terms.bounds.offers,
             patience: Duration::from_secs(10),
             slack: SLACK,
             is_virtual: true,

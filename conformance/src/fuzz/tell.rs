@@ -238,6 +238,7 @@ fn of_call(history: &History, units: &[Option<Unit>], call: &Call) -> (Mark, Str
 fn of_answer(answer: &Answer) -> String {
     match answer {
         Answer::Accepted => "accepted".into(),
+        Answer::Nonsense => "what makes no sense".into(),
         Answer::Heartbeat { pending, .. } => format!("pending_messages {pending}"),
         Answer::Routed(message) => format!("accepted as message {}", message.0),
         Answer::Polled(all) if all.is_empty() => "nothing".into(),

@@ -72,6 +72,7 @@ use state::State;
 
 use crate::notices::Notices;
 use crate::printed::Printed;
+use crate::profile::Timers;
 
 /// What an operator sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,20 @@ pub struct Settings {
     pub secure: bool,
     /// What identifiers, and the twists that leave something to chance, are drawn from.
     pub seed: u64,
+}
+
+impl Settings {
+    /// With these timers and limits.
+    pub fn of(timers: &Timers) -> Self {
+        Self {
+            heartbeat_timeout: timers.heartbeat_timeout(),
+            ack_timeout: timers.ack_timeout(),
+            max_retries: timers.max_retries,
+            message_ttl: Duration::from_millis(timers.message_ttl_ms),
+            max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Settings {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Fault, Variant};
+use super::{Fault, Specimen, Variant};
+use crate::requirement::Capability;
 
 /// A set of faults and variants: none for the right specimen, one as a rule, several where legal
 /// variants are combined.
@@ -40,6 +41,16 @@ impl Twist {
     /// Whether the specimen is of this variant.
     pub fn is(&self, variant: Variant) -> bool {
         self.variants.contains(&variant)
+    }
+
+    /// What a specimen with it claims besides `core`, if it does not ask who calls.
+    pub fn claims(&self) -> Vec<Capability> {
+        let lacking: Vec<_> = self.variants.iter().flat_map(|variant| variant.lacks()).collect();
+        let claims = |it: &Capability| {
+            let name = it.name();
+            Specimen::CAPABILITIES.contains(&name) && !lacking.iter().any(|lacks| **lacks == name)
+        };
+        Capability::ALL.into_iter().filter(claims).collect()
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Ground {
     pace: Pace,
     run: String,
     played: u64,
+    /// Whether nothing of the last program was answered.
+    is_silent: bool,
 }
 
 impl Ground {
@@ -59,6 +61,12 @@ impl Ground {
         let pace = Pace::new(&calibration);
         let slack = SLACK.max(pace.quiet() * 4);
         let power = subject.means.power.clone();
+        let mut terms = Terms::new(&subject.timers, &subject.capabilities, slack, power.is_some());
+        // What has to be waited for takes its time here.
+        terms.bounds.timers.message_ttl = 0;
+        terms.bounds.hurried = true;
+        // What the suite has not started may have other users.
+        terms.rules.is_alone = power.is_some();
         let stage = Stage {
             door: subject.door.clone(),
             patience: PATIENCE.max(pace.patience()),
@@ -68,14 +76,12 @@ impl Ground {
             keys_kept: subject.timers.message_ttl(),
             stop_limit: Duration::from_millis(subject.timers.stop_timeout_ms),
             receive_limit: subject.timers.receive_limit(),
-            power: power.clone(),
+            power,
+            offers: terms.bounds.offers,
         };
-        let mut terms = Terms::new(&subject.timers, &subject.capabilities, slack, power.is_some());
-        // What has to be waited for takes its time here.
-        terms.bounds.timers.message_ttl = 0;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let run = format!("{:06x}{:05x}", seed & 0xff_ffff, now & 0xf_ffff);
-        Ok(Self { target, terms, stage, pace, run, played: 0 })
+        Ok(Self { target, terms, stage, pace, run, played: 0, is_silent: false })
     }
 
     /// Plays a program, under names that nothing else has.
@@ -85,6 +91,7 @@ impl Ground {
         let wait = self.pace.wait();
         let attempt = attempt(&self.stage, self.terms.rules, program, names);
         let mut attempt = attempt.await.map_err(Failure::usage)?;
+        self.is_silent = attempt.history.calls.iter().all(|it| it.got == Got::Unknown);
         if wait.stalled().is_some() {
             // What was late may have been so by this machine.
             attempt.findings.retain(|it| !it.anomaly.is_lateness());
@@ -93,12 +100,14 @@ impl Ground {
     }
 
     /// Why the target is not there any more, if nothing of this was answered.
-    async fn lost(&mut self, spec: &Spec, attempt: &Attempt) -> Option<String> {
+    async fn lost(&mut self, spec: &Spec) -> Option<String> {
+        if let Some(trouble) = self.stage.power.as_ref().and_then(|it| it.trouble()) {
+            return Some(format!("{spec} could not be started again: {trouble}"));
+        }
         if let Some(obituary) = self.target.obituary().await {
             return Some(obituary);
         }
-        let is_answered = attempt.history.calls.iter().any(|it| it.got != Got::Unknown);
-        let is_silent = !is_answered && !answers(&self.stage.door).await;
+        let is_silent = self.is_silent && !answers(&self.stage.door).await;
         is_silent.then(|| format!("{spec} answers no more"))
     }
 
@@ -149,8 +158,10 @@ async fn search(
     let mut outcome = Outcome::default();
     let mut case = 0;
     loop {
-        let program = match kept.get(outcome.played as usize) {
-            Some(program) => program.clone(),
+        let kept = kept.get(outcome.played as usize).cloned();
+        let number = kept.is_none().then_some(case);
+        let program = match kept {
+            Some(program) => program,
             None if limits.is_over(case) => break,
             None => {
                 case += 1;
@@ -162,7 +173,7 @@ async fn search(
         if is_told {
             eprint!("\r{} programs", outcome.played);
         }
-        if let Some(lost) = ground.lost(spec, &attempt).await {
+        if let Some(lost) = ground.lost(spec).await {
             outcome.lost = Some(lost);
             break;
         }
@@ -176,8 +187,7 @@ async fn search(
         if is_told {
             eprint!("\r\x1b[Kfound something: making it small\n");
         }
-        outcome.found =
-            Some(small(ground, program, attempt, finding, case.saturating_sub(1)).await?);
+        outcome.found = Some(small(ground, program, attempt, finding, number).await?);
         break;
     }
     if is_told {
@@ -191,7 +201,7 @@ async fn small(
     program: Program,
     attempt: Attempt,
     finding: crate::fuzz::check::Finding,
-    case: u64,
+    case: Option<u64>,
 ) -> Result<Found, Failure> {
     let anomaly = finding.anomaly;
     let before = program.steps.len();
@@ -202,6 +212,9 @@ async fn small(
         let attempt = ground.shows(&next, anomaly, TRIES).await?;
         shrinking.tell(attempt.is_some());
         shown = attempt.unwrap_or(shown);
+        if ground.is_silent {
+            break;
+        }
     }
     let mut shows = 0;
     for _ in 0..TIMES {

@@ -78,7 +78,7 @@ fn tell(file: &std::path::Path, program: &Program, attempts: Vec<Attempt>) -> bo
     let Some(finding) = worst(&attempt.findings).cloned() else { return false };
     println!("{}: {shows} of {times} times", file.display());
     let found = Found {
-        case: 0,
+        case: None,
         program: program.clone(),
         finding,
         attempt: attempt.clone(),

@@ -34,7 +34,8 @@ pub(super) fn fuzz(
     let play = |program: &Program| rehearse(&router, &terms, &profile.timers, program);
     let first = kept.iter().find_map(|program| {
         let attempt = play(program);
-        worst(&attempt.findings).cloned().map(|finding| (0, program.clone(), finding, attempt))
+        let finding = worst(&attempt.findings).filter(|it| !it.anomaly.is_warning());
+        finding.cloned().map(|finding| (None, program.clone(), finding, attempt))
     });
     let (next, played) = (AtomicU64::new(0), AtomicU64::new(kept.len() as u64));
     let is_over = AtomicBool::new(first.is_some());
@@ -65,8 +66,8 @@ pub(super) fn fuzz(
                     }
                     is_over.store(true, Ordering::Relaxed);
                     // The first one, whichever thread was faster.
-                    if !matches!(found, Some(known) if known.0 < case) {
-                        *found = Some((case, program, finding, attempt));
+                    if !matches!(found, Some(known) if known.0 < Some(case)) {
+                        *found = Some((Some(case), program, finding, attempt));
                     }
                 }
             });

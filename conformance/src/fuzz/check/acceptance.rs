@@ -2,7 +2,7 @@
 
 use super::super::anomaly::Anomaly;
 use super::super::history::{
-    Asked, Call, End, Got, Message, Moment, NEVER, Opened, Party, Session,
+    Asked, Call, End, Got, Message, Moment, NEVER, Opened, Party, Session, Unit,
 };
 use super::super::model::{Model, Truth};
 use super::Findings;
@@ -45,10 +45,21 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             Asked::Route(unit) => {
                 let sender = model.history.units[unit.index()].sender;
                 let fate = &model.fates[unit.index()];
-                let right = match may_route(model, call, unit.index()) {
-                    // Who tries again is told what came of it, whatever has changed meanwhile (IDM-1).
-                    _ if fate.accepted < call.begun => Truth::Yes,
-                    Truth::No if fate.begun < call.begun => Truth::Perhaps,
+                let are_members = may_send(model, call, *unit);
+                let is_open = model.is_open(
+                    model.history.units[unit.index()].session,
+                    call.begun,
+                    call.ended,
+                );
+                let right = match both(are_members, is_open) {
+                    // Who tries again is told what came of it, though the session has ended (IDM-1).
+                    _ if fate.accepted < call.begun => both(are_members, Truth::Yes),
+                    right => right,
+                };
+                let right = match right {
+                    Truth::No if fate.begun < call.begun || !model.rules.membership => {
+                        Truth::Perhaps
+                    }
                     right => right,
                 };
                 // An unregistered sender is unspecified.
@@ -70,12 +81,13 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     for stream in &model.history.streams {
         let was_known = registered[stream.party.index()] < stream.begun;
         let may_read = stream.session.map_or(Truth::Yes, |session| {
-            reads(model, session, stream.party, stream.begun, stream.alive)
+            reads(model, session, stream.party, stream.begun, stream.over)
         });
         if was_known
             && may_read == Truth::Yes
             && matches!(stream.end, End::Refused | End::Theirs)
             && stream.session.is_none_or(|it| model.is_open(it, stream.begun, NEVER) == Truth::Yes)
+            && (stream.end == End::Refused || model.has_brought_all(stream))
             && !may_be_superseded(&model.history.streams, stream)
             && !model.was_out(stream.begun, stream.sound.max(stream.begun))
         {
@@ -156,25 +168,25 @@ fn reads(model: &Model<'_>, session: Session, party: Party, from: Moment, to: Mo
     }
 }
 
-fn may_route(model: &Model<'_>, call: &Call, unit: usize) -> Truth {
-    let routed = &model.history.units[unit];
-    if !model.rules.membership {
+/// Whether a unit's sender and recipients are members, and there is one.
+fn may_send(model: &Model<'_>, call: &Call, unit: Unit) -> Truth {
+    let routed = &model.history.units[unit.index()];
+    let deliveries = model.deliveries_of(unit);
+    // That these are refused, or accepted, is a SHOULD.
+    if routed.to.contains(&routed.sender) || !deliveries.iter().any(|it| it.certain) {
         return Truth::Perhaps;
     }
-    if routed.to.contains(&routed.sender) {
-        // That it is refused is a SHOULD.
-        return Truth::Perhaps;
-    }
-    let (from, to) = (call.begun, call.ended);
-    let senders = std::iter::once(&routed.sender);
-    let members =
-        senders.chain(&routed.to).map(|it| model.is_member(routed.session, *it, from, to));
-    let all = members.chain([model.is_open(routed.session, from, to)]);
-    all.fold(Truth::Yes, |all, one| match (all, one) {
+    let all = std::iter::once(&routed.sender).chain(&routed.to);
+    let all = all.map(|it| model.is_member(routed.session, *it, call.begun, call.ended));
+    all.fold(Truth::Yes, both)
+}
+
+fn both(one: Truth, other: Truth) -> Truth {
+    match (one, other) {
         (Truth::No, _) | (_, Truth::No) => Truth::No,
         (Truth::Yes, Truth::Yes) => Truth::Yes,
         _ => Truth::Perhaps,
-    })
+    }
 }
 
 fn acknowledged(

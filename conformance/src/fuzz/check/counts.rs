@@ -44,7 +44,9 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
                     continue;
                 }
                 for (entry, before) in listed.iter().zip(&last_seen_before[number]) {
-                    if entry.last_seen_at < *before {
+                    // Who was heard of when need not survive a restart.
+                    let may_be_new = model.history.outages.iter().any(|it| it.0 <= call.ended);
+                    if entry.last_seen_at < *before && !may_be_new {
                         found.add(Anomaly::LastSeenGoesBack, call.ended, entry.party, None, || {
                             format!("{} after {before}", entry.last_seen_at)
                         });
@@ -137,11 +139,22 @@ impl Lives {
                 Asked::Register(party) | Asked::Heartbeat(party) | Asked::Poll(party, ..) => *party,
                 Asked::Acknowledge { party, .. } => *party,
                 Asked::Route(unit) => model.history.units[unit.index()].sender,
-                Asked::Status(..) | Asked::Publish(_) | Asked::List { .. } => continue,
+                // The sender asks, on its own connection.
+                Asked::Status(_, message) => match model.units[message.index()] {
+                    Some(unit) => model.history.units[unit.index()].sender,
+                    None => continue,
+                },
+                Asked::Publish(_) | Asked::List { .. } => continue,
             };
             let life = &mut all[party.index()];
             life.any.push((call.begun, call.ended));
             let is_done = matches!(call.got, Got::Done(_));
+            // Registering again need not be one.
+            let is_sign = match call.asked {
+                Asked::Register(_) => life.may_register.is_none(),
+                Asked::Heartbeat(_) => true,
+                _ => false,
+            };
             if let Asked::Register(_) = call.asked
                 && call.got != Got::Refused
             {
@@ -150,12 +163,14 @@ impl Lives {
                     life.registered = Some(life.registered.unwrap_or(NEVER).min(call.ended));
                 }
             }
-            if is_done && matches!(call.asked, Asked::Register(_) | Asked::Heartbeat(_)) {
+            if is_done && is_sign {
                 life.sure.push((call.begun, call.ended));
             }
         }
         for stream in &model.history.streams {
-            all[stream.party.index()].any.push((stream.begun, NEVER));
+            all[stream.party.index()]
+                .any
+                .push((stream.begun, stream.over.saturating_add(model.rules.slack)));
         }
         for listener in &model.history.listeners {
             all[listener.party.index()].any.push((listener.begun, NEVER));

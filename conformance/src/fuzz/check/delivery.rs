@@ -6,6 +6,17 @@ use super::super::model::{Copy, Model, Way};
 use super::Findings;
 
 pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
+    for (place, fate) in model.fates.iter().enumerate() {
+        if let Some((at, message)) = fate.renamed {
+            let unit = Unit(place as u32);
+            found.add(Anomaly::TwoNames, at, model.history.units[place].sender, unit, || {
+                format!(
+                    "its sender, trying again, was told another message_id (message {})",
+                    message.0
+                )
+            });
+        }
+    }
     let mut last_listed = vec![usize::MAX; model.units.len()];
     // Of each stream and session: the latest begin of a unit that came on it.
     let sessions = model.history.sessions as usize;
@@ -89,7 +100,7 @@ fn one(model: &Model<'_>, found: &mut Findings, copy: &Copy, unit: Unit) {
         });
     }
     let overdue = fate.effect().saturating_add((model.rules.message_ttl / 2).saturating_mul(3));
-    if overdue.saturating_add(model.rules.slack) < copy.opened {
+    if model.rules.expires && overdue.saturating_add(model.rules.slack) < copy.opened {
         add(Anomaly::Overdue, &|| "it must have expired before this way to it opened".into());
     }
 }
@@ -107,7 +118,7 @@ fn missing(model: &Model<'_>, found: &mut Findings) {
             delivery.certain && model.fates[delivery.unit.index()].exists()
         })
         .collect();
-    let effect = |place: usize| model.fates[model.deliveries[place].unit.index()].effect();
+    let effect = |place: usize| model.is_due(&model.deliveries[place]);
     coming.sort_by_key(|place| effect(*place));
     let mut coming = coming.into_iter().peekable();
 

@@ -129,7 +129,9 @@ fn counts(model: &Model<'_>, found: &mut Findings) {
             list.sort_unstable();
             list.dedup();
         }
-        let range = must.len() as i64..=may.len() as i64;
+        // Others may listen as well, where there are any.
+        let most = if model.rules.is_alone { may.len() as i64 } else { i64::MAX };
+        let range = must.len() as i64..=most;
         if !range.contains(count) {
             found.add(Anomaly::SubscriberCount, call.ended, None, None, || {
                 format!("subscriber_count is {count}, and not in {range:?}")

@@ -79,7 +79,7 @@ impl Ways {
 }
 
 /// When each stream got a newer one of the same party and session beside it.
-fn superseded(streams: &[Opened]) -> Vec<Moment> {
+pub(super) fn superseded(streams: &[Opened]) -> Vec<Moment> {
     let mut order: Vec<usize> = (0..streams.len()).collect();
     order.sort_by_key(|it| (streams[*it].party, streams[*it].session, streams[*it].begun));
     let mut until = vec![NEVER; streams.len()];
@@ -104,7 +104,7 @@ fn per_sender(model: &Model<'_>, found: &mut Findings, way: &[(&Copy, Unit)]) {
         let fate = &model.fates[unit.index()];
         match latest.iter_mut().find(|it| it.0 == sender) {
             Some((_, begun, other)) => {
-                if fate.effect() < *begun {
+                if fate.accepted < *begun {
                     found.add(Anomaly::SenderOrder, copy.at, copy.party, *unit, || {
                         format!("it was there before unit {} was sent, and came behind it", other.0)
                     });

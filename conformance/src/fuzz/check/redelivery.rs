@@ -1,9 +1,10 @@
 //! What comes on a stream again and again, and what does not come at all.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{End, Moment, Opened, Party};
+use super::super::history::{End, Moment, NEVER, Opened, Party};
 use super::super::model::{Copy, Model, Way};
 use super::Findings;
+use super::order::superseded;
 
 pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     let mut copies: Vec<(u32, usize, u32)> = Vec::new();
@@ -15,13 +16,15 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
         }
     }
     copies.sort_unstable();
-    let alone = only_ones(&model.history.streams);
+    let alone = only_ones(&model.history.streams, model.rules.slack);
+    let until = superseded(&model.history.streams);
     let load = Load::of(model, &copies);
     for same in copies.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let (stream, place, _) = same[0];
         let times: Vec<_> = same.iter().map(|it| &model.copies[it.2 as usize]).collect();
         let slack = load.slack(stream as usize);
-        again(model, found, stream as usize, place, &times, (alone[stream as usize], slack));
+        let (is_alone, until) = (alone[stream as usize], until[stream as usize]);
+        again(model, found, stream as usize, place, &times, (is_alone, until, slack));
     }
     silent(model, found, &copies, &alone, &load);
 }
@@ -63,15 +66,19 @@ fn again(
     stream: usize,
     place: usize,
     times: &[&Copy],
-    (is_alone, slack): (bool, Moment),
+    (is_alone, until, slack): (bool, Moment, Moment),
 ) {
-    let Some(timeout) = model.rules.ack_timeout else { return };
+    if !model.rules.redelivers {
+        return;
+    }
+    let timeout = model.rules.ack_timeout;
     let (opened, delivery) = (&model.history.streams[stream], &model.deliveries[place]);
     let from = opened.begun.max(model.fates[delivery.unit.index()].begun);
     let from = from.saturating_sub(model.rules.early);
     for (number, copy) in (0..).zip(times).skip(1) {
         let earliest = from.saturating_add(timeout.saturating_mul(number));
-        if copy.at < earliest {
+        // What becomes of the older of two streams is unspecified.
+        if copy.at < earliest && copy.at < until {
             found.add(Anomaly::TooSoon, copy.at, delivery.party, delivery.unit, || {
                 format!(
                     "copy {} came at {}, and not before {earliest} could it",
@@ -81,6 +88,7 @@ fn again(
             });
         }
     }
+    // With two streams of a party little is said of either.
     if !is_alone {
         return;
     }
@@ -92,7 +100,7 @@ fn again(
         });
     }
     let first = times[0].at;
-    let due = first.saturating_add(timeout).saturating_add(slack);
+    let due = first.saturating_add(timeout / 2 * 3).saturating_add(slack);
     let is_due = due < opened.sound.min(delivery.may_be_over()).min(model.may_fail(delivery));
     if times.len() == 1 && is_due {
         found.add(Anomaly::NotRepeated, due, delivery.party, delivery.unit, || {
@@ -115,7 +123,7 @@ fn silent(
             by_party[delivery.party.index()].push(place);
         }
     }
-    let effect = |place: usize| model.fates[model.deliveries[place].unit.index()].effect();
+    let effect = |place: usize| model.is_due(&model.deliveries[place]);
     by_party.iter_mut().for_each(|due| due.sort_by_key(|place| effect(*place)));
     let mut streams: Vec<_> = model.history.streams.iter().enumerate().collect();
     streams.sort_by_key(|it| (it.1.party, it.1.begun));
@@ -154,8 +162,12 @@ fn silent(
 
 /// Whether each stream has no other one of its party and session beside it: with two, only the newer
 /// is held to anything, and which one that is may not be known.
-fn only_ones(streams: &[Opened]) -> Vec<bool> {
-    let last = |it: &Opened| it.over;
+fn only_ones(streams: &[Opened], slack: Moment) -> Vec<bool> {
+    // Of one that was never seen alive the target may hear after it was given up.
+    let last = |it: &Opened| match it.alive {
+        NEVER if it.end != End::Refused => NEVER,
+        _ => it.over.saturating_add(slack),
+    };
     let overlap = |a: &Opened, b: &Opened| {
         let same = a.session.is_none() || b.session.is_none() || a.session == b.session;
         a.party == b.party && same && a.begun <= last(b) && b.begun <= last(a)

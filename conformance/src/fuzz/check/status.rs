@@ -16,6 +16,13 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
         if let (Asked::Status(..), Got::Done(Answer::Status { .. })) = (&call.asked, &call.got) {
             order.push((call.begun, false, number));
             order.push((call.ended, true, number));
+        } else if let (Asked::Status(_, message), Got::Done(Answer::Nonsense)) =
+            (&call.asked, &call.got)
+        {
+            let unit = model.units[message.index()];
+            found.add(Anomaly::StatusNonsense, call.ended, None, unit, || {
+                "it is of another message or session, or has a party or status that there is not".into()
+            });
         } else if let (Asked::Status(session, message), Got::Refused) = (&call.asked, &call.got) {
             refused(model, found, call, *session, model.units[message.index()]);
         }
@@ -58,7 +65,8 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             let delivery = &model.deliveries[place];
             phase(model, found, call, delivery, standing, ways.of_party(delivery.party, *session));
             before.holds(model, found, call, delivery, standing);
-            told[place].note(call.ended, standing);
+            let was_out = model.was_out(told[place].at, call.ended);
+            told[place].note(call.ended, standing, was_out);
         }
     }
 }
@@ -73,11 +81,17 @@ struct Told {
 }
 
 impl Told {
-    fn note(&mut self, at: Moment, standing: &Standing) {
+    /// Over a restart, what was handed out may be pending again, and begin to count anew.
+    fn note(&mut self, at: Moment, standing: &Standing, was_out: bool) {
         self.at = at;
-        self.phase = self.phase.max(Some(standing.phase));
         self.delivered_at = standing.delivered_at;
-        self.retries = self.retries.max(standing.retries);
+        let is_over = self.phase >= Some(Phase::Acknowledged);
+        if was_out && !is_over {
+            (self.phase, self.retries) = (Some(standing.phase), standing.retries);
+        } else {
+            self.phase = self.phase.max(Some(standing.phase));
+            self.retries = self.retries.max(standing.retries);
+        }
     }
 
     /// Holds a later status against it.
@@ -107,7 +121,9 @@ impl Told {
                 format!("{} after {}", standing.delivered_at, self.delivered_at)
             });
         }
-        if standing.retries < self.retries {
+        let session = model.history.units[unit.index()].session;
+        let is_counted = model.rules.redelivers && !model.is_crowded(party, session);
+        if is_counted && standing.retries < self.retries {
             found.add(Anomaly::RetriesGoBack, call.ended, party, unit, || {
                 format!("{} after {}", standing.retries, self.retries)
             });
@@ -181,7 +197,7 @@ fn refused(
     let fate = &model.fates[unit.index()];
     // What is for nobody has a status or has none (RTE-16).
     let is_for_somebody = model.deliveries_of(unit).iter().any(|it| it.certain);
-    let is_there = fate.effect() < call.begun
+    let is_there = fate.settled() < call.begun
         && is_for_somebody
         && model.history.units[unit.index()].session == session
         && call.ended < fate.begun.saturating_add(model.rules.message_ttl);

@@ -10,8 +10,10 @@ const BOUNDS: Bounds = Bounds {
     parties: 5,
     sessions: 3,
     operations: 1_000,
-    offers: Offers { wildcard: true, keys: true, power: true, membership: true },
+    offers: Offers { wildcard: true, keys: true, power: true },
     timers: Waits { ack_timeout: 400, heartbeat_timeout: 1_500, message_ttl: 0 },
+    hurried: false,
+    bytes: 100_000,
 };
 
 /// A right step and one that goes wrong after it, by their places.

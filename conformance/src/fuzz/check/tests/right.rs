@@ -13,11 +13,14 @@ pub(super) const SESSIONS: u32 = 2;
 
 pub(super) const RULES: Rules = Rules {
     heartbeat_timeout: 4_000,
-    ack_timeout: Some(600),
+    ack_timeout: 600,
+    redelivers: true,
     max_retries: 1_000,
     message_ttl: 1_000_000,
+    expires: true,
     slack: 60,
     early: 0,
+    is_alone: true,
     membership: true,
 };
 
@@ -114,7 +117,7 @@ impl World {
     /// Lets time pass; what is due again is sent again.
     fn pass(&mut self) {
         let until = self.now + 10 + Moment::from(self.below(30));
-        let timeout = RULES.ack_timeout.expect("there is one");
+        let timeout = RULES.ack_timeout;
         for place in 0..self.open.len() {
             let open = &self.open[place];
             let (party, number) = (open.party, open.number);

@@ -91,7 +91,7 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let model = Model::of(history, RULES);
         let is_right = |it: &Opened| {
             it.session.is_none_or(|session| {
-                let truth = model.is_member(session, it.party, it.begun, it.alive);
+                let truth = model.is_member(session, it.party, it.begun, it.over);
                 let is_open = model.is_open(session, it.begun, NEVER);
                 (truth, is_open) == (Truth::Yes, Truth::Yes)
             })
@@ -103,7 +103,7 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
             });
             same.all(|other| other.alive < it.begun)
         };
-        let may_end = |it: &Opened| is_right(it) && is_newest(it);
+        let may_end = |it: &Opened| is_right(it) && is_newest(it) && model.has_brought_all(it);
         let places = (0..history.streams.len()).filter(|it| may_end(&history.streams[*it]));
         let place = any(random, places)?;
         history.streams[place].end = End::Theirs;

@@ -220,6 +220,8 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let begun = Model::of(history, RULES).fates[unit.index()].begun;
         let from = begun.max(history.streams[item.stream.index()].begun);
         (item.at + 5 < from + 600).then_some(())?;
+        let until = crate::fuzz::check::order::superseded(&history.streams);
+        (item.at + 5 < until[item.stream.index()]).then_some(())?;
         item_again(history, place, item.at + 5);
         Some(())
     }),

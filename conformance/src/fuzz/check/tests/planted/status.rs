@@ -29,6 +29,11 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         standing(history, place).phase = Phase::Acknowledged;
         Some(())
     }),
+    (Anomaly::StatusNonsense, |history, random| {
+        let (place, _) = status(history, random, Phase::Delivered)?;
+        history.calls[place].got = Got::Done(Answer::Nonsense);
+        Some(())
+    }),
     (Anomaly::StatusBehind, |history, random| {
         let (place, begun) = status(history, random, Phase::Acknowledged)?;
         let (party, message) = whose(history, place);
@@ -80,7 +85,10 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
     (Anomaly::RetriesGoBack, |history, random| {
         let (place, begun) = status(history, random, Phase::Delivered)?;
         let again = history.calls[place].clone();
-        let Asked::Status(_, message) = again.asked else { return None };
+        let Asked::Status(session, message) = again.asked else { return None };
+        // With two streams open it is unspecified.
+        let (party, _) = whose(history, place);
+        (!Model::of(history, RULES).is_crowded(party, session)).then_some(())?;
         history.calls.push(Call { begun: again.ended + 1, ended: again.ended + 2, ..again });
         standing(history, place).retries += 1_000;
         history.calls.sort_by_key(|it| it.begun);
