@@ -24,17 +24,17 @@ use crate::target::Spec;
 pub(super) use replay::Replay;
 
 const AFTER_HELP: &str = "\
-Programs of calls are drawn at random: several parties route, subscribe, poll, acknowledge, lose their
-connections and answers, and, where the target claims `durable` and the suite has started it, the router
-is stopped and killed. What all clients saw is held against the contract. The first program that shows
-something that must not be is made as small as it gets, told as a story, and saved; `mpc-conformance
-replay` plays it again.
+Programs of calls are drawn at random: several parties route, subscribe, poll, acknowledge, lose
+their connections and answers, and, where the target claims `durable` and the suite has started it,
+the router is stopped and killed. What all clients saw is held against the contract. The first
+program that shows something that must not be is made as small as it gets, told as a story, and
+saved; `mpc-conformance replay` plays it again.
 
-Without a target, the reference router is fuzzed in this process, each program on a new one, on virtual
-time: waiting costs nothing, and the same seed does the same every time.
+Without a target, the reference router is fuzzed in this process, each program on a new one, on
+virtual time: waiting costs nothing, and the same seed does the same every time.
 
-Exit codes: 0 nothing was found; 1 a MUST is broken; 4 the target cannot be reached, or died; 5 usage;
-130 interrupted.
+Exit codes: 0 nothing was found; 1 a MUST is broken; 4 the target cannot be reached, or died;
+5 usage; 130 interrupted.
 
 Examples:
   mpc-conformance fuzz --minutes 5                              the reference router

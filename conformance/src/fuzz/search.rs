@@ -49,7 +49,7 @@ pub fn shrink(
     };
     let mut shrinking = Shrinking::new(program, &finding, SHRINKING);
     let mut smallest = shown;
-    while let Some(next) = shrinking.next() {
+    while let Some(next) = shrinking.next_program() {
         let attempt = play(&next);
         let is_shown = shows(&attempt).is_some();
         if is_shown {

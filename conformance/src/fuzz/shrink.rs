@@ -80,7 +80,7 @@ impl Shrinking {
     }
 
     /// The next program to try; nothing when it does not get any smaller.
-    pub fn next(&mut self) -> Option<Program> {
+    pub fn next_program(&mut self) -> Option<Program> {
         loop {
             if self.played >= self.limit {
                 return None;

@@ -208,7 +208,7 @@ async fn small(
     let mut shown = attempt;
     let again = ground.shows(&program, anomaly, TRIES).await?.is_some();
     let mut shrinking = Shrinking::new(program, &finding, if again { SHRINKING } else { 0 });
-    while let Some(next) = shrinking.next() {
+    while let Some(next) = shrinking.next_program() {
         let attempt = ground.shows(&next, anomaly, TRIES).await?;
         shrinking.tell(attempt.is_some());
         shown = attempt.unwrap_or(shown);

@@ -16,8 +16,8 @@ use crate::fuzz::search::worst;
 use crate::target::{InMemory, Spec};
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 nothing of it breaks a MUST; 1 something does; 4 the target cannot be reached; 5 usage, or a
-file that holds no program; 130 interrupted.";
+Exit codes: 0 nothing of it breaks a MUST; 1 something does; 4 the target cannot be reached;
+5 usage, or a file that holds no program; 130 interrupted.";
 
 /// What to play again.
 #[derive(Debug, Args)]

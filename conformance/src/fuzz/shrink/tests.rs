@@ -52,7 +52,7 @@ fn a_thousand_steps_become_two_in_sixty_tries() {
             _ => false,
         };
         let mut shrinking = Shrinking::new(program, &finding, 500);
-        while let Some(next) = shrinking.next() {
+        while let Some(next) = shrinking.next_program() {
             let routed = next.steps.iter().position(|it| same(it, &routed));
             let shows =
                 routed.is_some_and(|place| next.steps[place..].iter().any(|it| same(it, &polls)));
@@ -82,7 +82,7 @@ fn what_needs_any_five_of_its_steps_keeps_them() {
         };
         let kind = std::mem::discriminant::<Act>;
         let mut shrinking = Shrinking::new(program, &finding, 2_000);
-        while let Some(next) = shrinking.next() {
+        while let Some(next) = shrinking.next_program() {
             let mut left: Vec<_> = next.steps.iter().map(|it| kind(&it.act)).collect();
             let all = kinds.iter().all(|wanted| {
                 let place = left.iter().position(|it| *it == kind(wanted));
