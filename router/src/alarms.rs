@@ -73,12 +73,17 @@ impl<S: Sleeper> Alarms<S> {
         }
     }
 
+    /// When the next one is to be rung.
+    pub(crate) fn first(&self) -> Option<Millis> {
+        self.lock().set.first_key_value().map(|(first, _)| first.at)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rings those whose time has come. Tells how long it is until the next one.
-    fn ring_due(&self) -> Option<Duration> {
+    pub(crate) fn ring_due(&self) -> Option<Duration> {
         loop {
             let (alarm, sleeper) = {
                 let mut state = self.lock();

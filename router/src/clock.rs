@@ -19,20 +19,51 @@ use crate::log::Log;
 /// older time than they have seen (PND-3). One that is ahead for a moment only is not believed.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    start: Instant,
+    passing: Passing,
     /// What the date was at the start. It only grows.
     start_unix: AtomicI64,
     /// An earlier run may have told it.
     told: Millis,
 }
 
+/// How time passes.
+#[derive(Debug)]
+enum Passing {
+    /// As tokio's clock does, from then on.
+    Since(Instant),
+    /// As somebody tells: these milliseconds have passed.
+    Told(AtomicI64),
+}
+
+impl Passing {
+    fn millis(&self) -> i64 {
+        match self {
+            Self::Since(start) => start.elapsed().as_millis() as i64,
+            Self::Told(passed) => passed.load(Ordering::Relaxed),
+        }
+    }
+}
+
 impl Clock {
     /// Starts with the system's time, unless that is before `told`.
     pub(crate) fn start(told: Millis) -> Self {
-        Self::start_at(system_time(), told)
+        Self::start_at(Passing::Since(Instant::now()), system_time(), told)
     }
 
-    fn start_at(system: Millis, told: Millis) -> Self {
+    /// Starts with the time `date`, unless that is before `told`, and stands until it is
+    /// [moved](Self::pass).
+    pub(crate) fn standing(date: Millis, told: Millis) -> Self {
+        Self::start_at(Passing::Told(AtomicI64::new(0)), date, told)
+    }
+
+    /// On a clock that stands, so many milliseconds pass.
+    pub(crate) fn pass(&self, milliseconds: i64) {
+        if let Passing::Told(passed) = &self.passing {
+            passed.fetch_add(milliseconds.max(0), Ordering::Relaxed);
+        }
+    }
+
+    fn start_at(passing: Passing, system: Millis, told: Millis) -> Self {
         // Times are kept ahead of being told (see `Telling`), so time stands for a moment after a
         // restart that is as quick as that: or each would set it forward.
         let earliest = Millis(told.0.saturating_sub(limits::TIME_KEPT_MILLIS));
@@ -43,12 +74,12 @@ impl Clock {
                 "the system's clock is behind what the router told: its time goes on from there"
             );
         }
-        Self { start: Instant::now(), start_unix: AtomicI64::new(date.0), told }
+        Self { passing, start_unix: AtomicI64::new(date.0), told }
     }
 
     pub(crate) fn now(&self) -> Millis {
         let start = self.start_unix.load(Ordering::Relaxed);
-        Millis(start.saturating_add(self.start.elapsed().as_millis() as i64)).max(self.told)
+        Millis(start.saturating_add(self.passing.millis())).max(self.told)
     }
 
     /// Catches up with the system's clock whenever that is ahead by more than `tolerance`, as it is
@@ -82,7 +113,7 @@ impl Clock {
     fn catch_up(&self, system: Millis, tolerance: Duration) -> Option<i64> {
         let behind = self.behind(system, tolerance)?;
         // Of two that catch up at the same time the later counts, not both.
-        let start = system.since(Millis(self.start.elapsed().as_millis() as i64));
+        let start = system.since(Millis(self.passing.millis()));
         self.start_unix.fetch_max(start, Ordering::Relaxed);
         Some(behind)
     }
@@ -162,9 +193,10 @@ mod tests {
     async fn it_goes_on_from_what_was_told() {
         let pass = |milliseconds| tokio::time::advance(Duration::from_millis(milliseconds));
         let system = Millis(1_000_000);
-        let went_back = Clock::start_at(system, Millis(system.0 + 90_000));
+        let start = |told| Clock::start_at(Passing::Since(Instant::now()), system, told);
+        let went_back = start(Millis(system.0 + 90_000));
         assert_eq!(went_back.now(), Millis(system.0 + 90_000), "HB-3");
-        let at_once = Clock::start_at(system, Millis(system.0 + 700));
+        let at_once = start(Millis(system.0 + 700));
         assert_eq!(at_once.now(), Millis(system.0 + 700), "HB-3");
         pass(600).await;
         assert_eq!(went_back.now(), Millis(system.0 + 90_000));

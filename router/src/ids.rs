@@ -19,8 +19,13 @@ const COUNT_MASK: u64 = (1 << 62) - 1;
 impl Ids {
     pub(crate) fn new() -> Self {
         // The lower half of a UUID of version 7 is random, but for two bits.
-        let random = Uuid::now_v7().as_u128() << 64;
-        Self { run: random & !VERSION_MASK | VERSION | VARIANT, count: AtomicU64::new(1) }
+        Self::of_run(Uuid::now_v7().as_u64_pair().1)
+    }
+
+    /// Those of a run that differs from others by this number.
+    pub(crate) fn of_run(run: u64) -> Self {
+        let run = u128::from(run) << 64;
+        Self { run: run & !VERSION_MASK | VERSION | VARIANT, count: AtomicU64::new(1) }
     }
 
     pub(crate) fn message(&self) -> MessageId {

@@ -38,6 +38,7 @@ pub mod operations;
 mod rpc;
 pub mod serve;
 mod sessions;
+pub mod stepped;
 pub mod store;
 mod streams;
 mod wire;

@@ -59,8 +59,19 @@ impl Router {
     /// # Errors
     /// If the log cannot be read.
     pub fn with_log(config: Config, log: Arc<dyn Log>) -> Result<Self, Unreadable> {
+        let clock = Clock::start(log.latest());
+        Self::start(config, log, clock, Ids::new())
+    }
+
+    /// A router on this clock, with these identifiers.
+    pub(crate) fn start(
+        config: Config,
+        log: Arc<dyn Log>,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Self, Unreadable> {
         let stopping = Arc::new(AtomicBool::new(false));
-        let clock = Arc::new(Clock::start(log.latest()));
+        let clock = Arc::new(clock);
         let metrics = Metrics::new(log.commits().unwrap_or_default());
         let events = Arc::new(EventStreams::new(Arc::clone(&stopping), metrics.clone()));
         let directory = DirectoryCell::open(&config, Arc::clone(&log), Arc::clone(&clock))?;
@@ -78,7 +89,7 @@ impl Router {
         sessions.load()?;
         // OFF-3: nobody could be heard of while the sessions were read.
         directory.start();
-        let (ids, sessions) = (Ids::new(), Arc::new(sessions));
+        let sessions = Arc::new(sessions);
         let shared = Shared {
             config,
             clock,
@@ -140,6 +151,21 @@ impl Router {
     /// Whether it takes no calls any more.
     pub fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Its time.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Its parties.
+    pub(crate) fn directory(&self) -> &Arc<DirectoryCell> {
+        &self.shared.directory
+    }
+
+    /// Its sessions.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
     }
 
     /// Its counters.

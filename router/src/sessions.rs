@@ -314,6 +314,16 @@ impl Sessions {
         self.cells.each(|cell| cell.look_for_unread());
     }
 
+    /// Rings the alarms whose time has come: what a task does else, where there is a runtime.
+    pub(crate) fn ring_due(&self) {
+        self.around.alarms.ring_due();
+    }
+
+    /// When the next alarm is to be rung.
+    pub(crate) fn next_ring(&self) -> Option<Millis> {
+        self.around.alarms.first()
+    }
+
     /// Wakes every message stream, so that each finds out that the router stops.
     pub(crate) fn wake_all(&self) {
         self.cells.each(|cell| cell.wake_all());

@@ -140,7 +140,8 @@ pub struct ListedParty<'a> {
     pub online: bool,
     /// When it was registered for the first time.
     pub registered_at: Millis,
-    /// When it was heard of last.
+    /// When it was heard of last. No log tells who was heard of before a start: whoever was not heard of
+    /// since counts as heard of then, so that this never goes back (HB-9).
     pub last_seen_at: Millis,
     /// Where to wake it.
     pub notification: Option<&'a Notification>,
@@ -381,13 +382,14 @@ impl Directory {
     }
 
     fn listed<'a>(&self, now: Millis, party: &'a PartyId, known: &'a Party) -> ListedParty<'a> {
+        let last_seen_at = self.last_seen_at(known);
         ListedParty {
             party,
             role: known.role,
             // HB-5, HB-6.
-            online: !self.is_silent(now, known.last_seen_at),
+            online: !self.is_silent(now, last_seen_at),
             registered_at: known.registered_at,
-            last_seen_at: known.last_seen_at,
+            last_seen_at,
             notification: known.notification.as_ref(),
         }
     }
@@ -453,6 +455,11 @@ impl Directory {
         if self.notices.are_there(party) {
             self.append(DirectoryRecord::Back { party: party.clone() });
         }
+    }
+
+    /// When the party was last heard of, as far as can be told.
+    fn last_seen_at(&self, known: &Party) -> Millis {
+        known.last_seen_at.max(self.listens_since)
     }
 
     /// HB-5, HB-6.

@@ -45,7 +45,8 @@ impl fmt::Debug for Errand {
 impl Directory {
     /// Begins to listen to parties: nobody counts as away who may merely not have been heard.
     pub fn handle_start(&mut self, now: Millis) {
-        self.listens_since = now;
+        self.listens_since = self.tell(now);
+        self.check();
     }
 
     /// A session has something new for a party that does not listen there. If the party is away, it is
@@ -62,7 +63,7 @@ impl Directory {
         let now = now.max(self.latest);
         let Some(known) = self.parties.get(party) else { return };
         // OFF-3: neither who is online, nor who has no channel.
-        if !self.is_silent(now, known.last_seen_at.max(self.listens_since)) {
+        if !self.is_silent(now, self.last_seen_at(known)) {
             return;
         }
         let Some(notification) = &known.notification else { return };

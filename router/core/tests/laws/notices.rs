@@ -289,8 +289,12 @@ impl World {
 
     fn restart(&mut self) {
         self.commit(self.held.len());
+        let before = self.last_seen();
         self.directory = self.read();
         self.directory.handle_start(self.now);
+        let after = self.last_seen();
+        assert_eq!(before.len(), after.len(), "DUR-3");
+        assert!(before.iter().zip(&after).all(|(before, after)| before <= after), "HB-9");
         self.started_at = self.now;
         self.stale.clear();
         for (owed, failures) in self.owed.values_mut() {
@@ -299,6 +303,11 @@ impl World {
                 *owed = Owed::Since(Millis(0));
             }
         }
+    }
+
+    fn last_seen(&self) -> Vec<Millis> {
+        let everybody = Filter { role: None, only_online: false };
+        self.directory.list(self.now, everybody).map(|party| party.last_seen_at).collect()
     }
 
     fn read(&self) -> Directory {
@@ -334,4 +343,25 @@ fn each_party_was_last_seen_when_its_own_record_says() {
     let listed = directory.list(Millis(300), everybody);
     let seen: Vec<_> = listed.map(|party| party.last_seen_at).collect();
     assert_eq!(seen, [Millis(100), Millis(200)]);
+}
+
+/// No log tells of heartbeats.
+#[test]
+fn whoever_was_heard_of_before_a_start_counts_as_heard_of_at_it() {
+    let party = PartyId::parse("alice").unwrap();
+    let registration = Registration { party, role: Role::Temporary, notification: None };
+    let record =
+        DirectoryRecord::Registered { registration, registered_at: Millis(100), at: Millis(100) };
+    let mut directory = Directory::new(HEARTBEAT_TIMEOUT, CROWD);
+    directory.handle_record(&record);
+    let start = Millis(1_000_000);
+    directory.handle_start(start);
+    let everybody = Filter { role: None, only_online: false };
+    let alice = |now| {
+        let listed = directory.list(now, everybody).next().unwrap();
+        (listed.registered_at, listed.last_seen_at, listed.online)
+    };
+    assert_eq!(alice(start), (Millis(100), start, true));
+    let silent = Millis(start.0 + HEARTBEAT_TIMEOUT + 1);
+    assert_eq!(alice(silent), (Millis(100), start, false), "HB-6");
 }
