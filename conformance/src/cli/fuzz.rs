@@ -71,6 +71,9 @@ pub(super) struct Fuzz {
     #[arg(long, value_name = "N", default_value_t = 50,
           value_parser = clap::value_parser!(u64).range(1..=100_000))]
     operations: u64,
+    /// Call the reference router directly, not through gRPC: many more programs in the same time.
+    #[arg(long, conflicts_with_all = ["target", "profile"])]
+    direct: bool,
     /// The folder in which programs that show something are kept. Those that are there are played
     /// first.
     #[arg(long, value_name = "DIR", default_value = CORPUS)]

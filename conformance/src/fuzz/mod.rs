@@ -2,6 +2,7 @@
 
 pub mod anomaly;
 pub mod attempt;
+mod calls;
 pub mod check;
 pub mod corpus;
 pub mod draw;

@@ -1,200 +1,168 @@
-//! Plays a program against a target over gRPC, and writes down what its clients see.
+//! Plays a program against a target, and writes down what its clients see.
 
+mod board;
+mod by_hand;
 mod draining;
-mod reading;
+mod wire;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mpc_router_proto::v1::message_router_client::MessageRouterClient;
+use futures_util::future::join_all;
 use mpc_router_proto::v1::*;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
+use self::board::Board;
+pub use self::by_hand::{ByHand, Stepping, play_by_hand};
+use self::wire::Wire;
+use super::calls::{self, By, Call, Reply, Request};
 use super::draw::Offers;
-use super::history::{Answer, Asked, End, Got, History, Moment, Notice, Party, Session, Unit};
-use super::history::{Listener, Stream};
+use super::history::{End, Got, History, Moment};
 use super::program::{Act, Event, Program, Step};
-use super::record::{Names, Recorder, refused};
-use crate::connect::{Cut, Door};
+use super::record::{Names, refused};
+use crate::connect::Door;
 use crate::identity::NoIdentity;
 use crate::power::Power;
 
-/// What programs are played on.
+/// What programs are played on over gRPC.
 #[derive(Clone, Debug)]
 pub struct Stage {
     /// The way to the target.
     pub door: Door,
     /// The means to stop, kill and start it, if there are any.
     pub power: Option<Power>,
-    /// What the target offers.
-    pub offers: Offers,
+    /// What holds wherever it is played.
+    pub conditions: Conditions,
     /// How long an answer is waited for.
     pub patience: Duration,
-    /// How late what is due may come.
-    pub slack: Duration,
-    /// Whether time costs nothing, so that at the end the slack is waited for before statuses are held
-    /// against what was seen.
-    pub is_virtual: bool,
     /// How long a subscription is waited for to be seen alive: some targets show it only with what
     /// comes on it.
     pub opening: Duration,
-    /// How long a key is good for: the target need not know it for longer (`message_ttl`).
-    pub keys_kept: Duration,
     /// How long the target may take to stop.
     pub stop_limit: Duration,
     /// The largest message that clients take. Bytes.
     pub receive_limit: usize,
 }
 
-/// Plays `program` under these names, and returns what was seen.
+/// Under what conditions programs are played.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions {
+    /// What the target offers.
+    pub offers: Offers,
+    /// How late what is due may come.
+    pub slack: Duration,
+    /// Whether time costs nothing, so that at the end the slack is waited for before statuses are held
+    /// against what was seen.
+    pub is_virtual: bool,
+    /// How long a key is good for: the target need not know it for longer (`message_ttl`).
+    pub keys_kept: Duration,
+}
+
+/// Plays `program` over gRPC under these names, and returns what was seen.
 ///
 /// # Errors
 /// If a party has no certificate.
 pub async fn play(stage: &Stage, program: &Program, names: Names) -> Result<History, NoIdentity> {
-    let play = Play::new(stage, program, names)?;
-    play.opens(program).await;
-    for wave in program.waves() {
-        let mut going_on = JoinSet::new();
-        for step in wave {
-            let (play, step) = (play.clone(), step.clone());
-            going_on.spawn(async move { play.step(&step).await });
-        }
-        while going_on.join_next().await.is_some() {}
-    }
-    play.drains(program).await;
-    Ok(play.finish())
+    let parties = (0..program.parties).map(|party| names.party(party));
+    let hands = Wire::new(stage, parties)?;
+    Ok(Play::new(hands, stage.conditions, program, names).to_the_end(program).await)
 }
 
-/// A party's way to the target.
-#[derive(Clone, Debug)]
-struct Client {
-    stub: MessageRouterClient<Channel>,
-    cut: Cut,
-    /// When the target last answered on it.
-    life: Arc<AtomicU64>,
-}
+/// How a program gets at its target.
+trait Hands {
+    /// How much time has passed since the program began.
+    fn now(&self) -> Moment;
 
-impl Client {
-    fn lived(&self, at: Moment) {
-        self.life.fetch_max(at, Ordering::Relaxed);
-    }
+    /// Makes a call. None if no answer came in time.
+    async fn call(
+        &self,
+        board: &Arc<Board>,
+        by: By,
+        request: Request,
+    ) -> Option<Result<Reply, Status>>;
 
-    fn life(&self) -> Moment {
-        self.life.load(Ordering::Relaxed)
-    }
-}
+    /// Subscribes to messages, and waits a moment for the subscription to be seen alive.
+    async fn subscribe(
+        &self,
+        board: &Arc<Board>,
+        number: u32,
+        party: u8,
+        session: Option<u8>,
+        request: SubscribeMessagesRequest,
+    );
 
-/// A subscription that is open.
-#[derive(Clone, Debug)]
-struct Open<N> {
-    number: N,
-    party: u8,
-    end: CancellationToken,
+    /// Subscribes to events.
+    async fn listen(
+        &self,
+        board: &Arc<Board>,
+        number: u32,
+        party: u8,
+        request: SubscribeSessionEventsRequest,
+    );
+
+    /// Lets time pass.
+    async fn pass(&self, board: &Arc<Board>, time: Duration);
+
+    /// Waits until this is so, or it is that late.
+    async fn wait(&self, board: &Arc<Board>, until: Moment, is_so: impl FnMut(&Board) -> bool);
+
+    /// Breaks a party's connection.
+    fn cut(&self, party: u8);
+
+    /// Stops the target in order or kills it, and starts it again, if that can be done.
+    async fn restart(&self, board: &Arc<Board>, in_order: bool);
 }
 
 /// A program that is being played.
-#[derive(Clone)]
-struct Play {
-    stage: Arc<Stage>,
-    began: Instant,
-    recorder: Arc<Mutex<Recorder>>,
-    clients: Arc<Vec<Client>>,
-    coordinator: Client,
-    /// The subscriptions that are open, by their numbers in the program.
-    streams: Arc<Mutex<BTreeMap<u32, Open<Stream>>>>,
-    listeners: Arc<Mutex<BTreeMap<u32, Open<Listener>>>>,
-    /// Something came on a stream.
-    news: Arc<Notify>,
-    /// Held by whoever stops the target, until it has started again.
-    restarting: Arc<tokio::sync::Mutex<()>>,
+struct Play<H> {
+    hands: H,
+    conditions: Conditions,
+    board: Arc<Board>,
 }
 
-/// Nobody panics while holding one.
-fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
-    it.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-impl Play {
-    fn new(stage: &Stage, program: &Program, names: Names) -> Result<Self, NoIdentity> {
-        let client = |door: &Door| {
-            let (channel, cut) = door.connect_cuttable();
-            let stub = MessageRouterClient::new(channel)
-                .max_decoding_message_size(stage.receive_limit)
-                .max_encoding_message_size(usize::MAX);
-            Client { stub, cut, life: Arc::default() }
-        };
-        let door_of = |party| stage.door.named(&names.party(party));
-        let doors = (0..program.parties).map(door_of).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            stage: Arc::new(stage.clone()),
-            began: Instant::now(),
-            clients: Arc::new(doors.iter().map(client).collect()),
-            coordinator: client(&stage.door),
-            recorder: Arc::new(Mutex::new(Recorder::new(names, program))),
-            streams: Arc::default(),
-            listeners: Arc::default(),
-            news: Arc::default(),
-            restarting: Arc::default(),
-        })
+impl<H: Hands> Play<H> {
+    fn new(hands: H, conditions: Conditions, program: &Program, names: Names) -> Self {
+        Self { hands, conditions, board: Arc::new(Board::new(program, names)) }
     }
 
-    fn finish(&self) -> History {
-        self.recorder().finish()
-    }
-
-    fn recorder(&self) -> MutexGuard<'_, Recorder> {
-        lock(&self.recorder)
-    }
-
-    fn now(&self) -> Moment {
-        self.began.elapsed().as_nanos() as Moment
+    async fn to_the_end(&self, program: &Program) -> History {
+        self.opens(program).await;
+        for wave in program.waves() {
+            join_all(wave.iter().map(|step| self.step(step))).await;
+        }
+        self.drains(program).await;
+        self.board.recorder().finish()
     }
 
     /// Makes a call and writes it down. What was answered goes to the caller only if it is heard.
-    async fn call<T>(
-        &self,
-        client: &Client,
-        asked: Asked,
-        unheard: bool,
-        calling: impl Future<Output = Result<Response<T>, Status>>,
-        mut read: impl FnMut(&mut Recorder, &T) -> Got,
-    ) {
-        let call = self.recorder().begin(self.now(), asked);
-        let answer = tokio::time::timeout(self.stage.patience, calling).await;
-        let mut recorder = self.recorder();
+    async fn call(&self, call: Call, unheard: bool) {
+        let Call { by, asked, request } = call;
+        let sent = request.repeated();
+        let place = self.board.recorder().begin(self.hands.now(), asked);
+        let answer = self.hands.call(&self.board, by, request).await;
+        let mut recorder = self.board.recorder();
         let got = match &answer {
             _ if unheard => Got::Unknown,
-            Ok(Ok(answer)) => read(&mut recorder, answer.get_ref()),
-            Ok(Err(status)) => refused(status),
-            Err(_) => Got::Unknown,
+            Some(Ok(reply)) => calls::read(&mut recorder, place, &sent, reply),
+            Some(Err(status)) => refused(status),
+            None => Got::Unknown,
         };
         let is_alive = match &answer {
-            Ok(Ok(_)) => true,
+            Some(Ok(_)) => true,
             // Others may be made by this side of the connection.
-            Ok(Err(_)) => got == Got::Refused,
-            Err(_) => false,
+            Some(Err(_)) => got == Got::Refused,
+            None => false,
         };
-        let ended = recorder.end(self.now(), call, got);
+        let ended = recorder.end(self.hands.now(), place, got);
         if is_alive {
-            client.lived(ended);
+            self.board.lived(by, ended);
         }
     }
 
     /// What has had its key for longer may be new to the target.
     fn keys_since(&self) -> Moment {
-        let kept = self.stage.keys_kept - self.stage.keys_kept / 10;
-        self.now().saturating_sub(kept.as_nanos() as Moment)
-    }
-
-    fn client(&self, party: u8) -> &Client {
-        &self.clients[usize::from(party)]
+        let kept = self.conditions.keys_kept - self.conditions.keys_kept / 10;
+        self.hands.now().saturating_sub(kept.as_nanos() as Moment)
     }
 
     /// What is there before the first step.
@@ -209,7 +177,7 @@ impl Play {
 
     /// Whether the target offers what this needs: else it is not done.
     fn is_offered(&self, act: &Act) -> bool {
-        let offers = self.stage.offers;
+        let offers = self.conditions.offers;
         match act {
             Act::Subscribe { session: None, .. } | Act::Poll { session: None, .. } => {
                 offers.wildcard
@@ -238,7 +206,7 @@ impl Play {
                 }
             }
             Act::RouteAgain { unit } => {
-                let is_known = self.recorder().has_key(*unit, self.keys_since());
+                let is_known = self.board.recorder().has_key(*unit, self.keys_since());
                 if is_known {
                     self.routes(&step.act, *unit, unheard).await;
                 }
@@ -246,15 +214,10 @@ impl Play {
             Act::Subscribe { stream, party, session } => {
                 self.subscribes(*stream, *party, *session).await;
             }
-            Act::Cancel { stream } => {
-                let open = lock(&self.streams).remove(stream);
-                if let Some(open) = open {
-                    self.closes(&open, End::Ours);
-                }
-            }
+            Act::Cancel { stream } => self.board.closes(self.hands.now(), *stream, End::Ours),
             Act::Poll { party, session, newer } => {
                 let after = match newer {
-                    true => self.recorder().newest(*party, *session),
+                    true => self.board.recorder().newest(*party, *session),
                     false => 0,
                 };
                 self.polls(*party, *session, after, unheard).await;
@@ -263,65 +226,38 @@ impl Play {
                 self.acknowledges(*party, *unit, *session, *success, unheard).await;
             }
             Act::AcknowledgeAll { party, session } => {
-                let units = self.recorder().had(*party, *session);
+                let units = self.board.recorder().had(*party, *session);
                 for unit in units {
                     self.acknowledges(*party, unit, None, true, unheard).await;
                 }
             }
             Act::Status { unit, session } => self.asks(*unit, *session, unheard).await,
             Act::Listen { listener, party } => self.listens(*listener, *party).await,
-            Act::StopListening { listener } => {
-                let open = lock(&self.listeners).remove(listener);
-                if let Some(open) = open {
-                    self.stops_listening(&open);
-                }
+            Act::StopListening { listener } => self.board.deafens(*listener),
+            Act::Disconnect { party } => {
+                self.board.breaks(self.hands.now(), |it| it == *party);
+                self.hands.cut(*party);
             }
-            Act::Disconnect { party } => self.disconnects(*party),
-            Act::Wait { ms } => tokio::time::sleep(Duration::from_millis(u64::from(*ms))).await,
-            Act::Restart => self.restarts(true).await,
-            Act::Kill => self.restarts(false).await,
+            Act::Wait { ms } => {
+                self.hands.pass(&self.board, Duration::from_millis(u64::from(*ms))).await;
+            }
+            Act::Restart => self.hands.restart(&self.board, true).await,
+            Act::Kill => self.hands.restart(&self.board, false).await,
         }
     }
 
     async fn registers(&self, party: u8, unheard: bool) {
-        let request = RegisterPartyRequest {
-            party_id: self.recorder().names().party(party),
-            party_role: ["persistent", "delegate", "temporary"][usize::from(party % 3)].into(),
-            version: "1".into(),
-            notification: None,
-        };
-        let client = self.client(party);
-        let mut stub = client.stub.clone();
-        let asked = Asked::Register(Party(u32::from(party)));
-        let calling = stub.register_party(request);
-        let read = |_: &mut Recorder, it: &RegisterPartyResponse| accepted(it.success);
-        self.call(client, asked, unheard, calling, read).await;
+        let call = calls::register(&self.board.recorder(), party);
+        self.call(call, unheard).await;
     }
 
     async fn lives(&self, party: u8, unheard: bool) {
-        let party_id = self.recorder().names().party(party);
-        let client = self.client(party);
-        let mut stub = client.stub.clone();
-        let asked = Asked::Heartbeat(Party(u32::from(party)));
-        let calling = stub.heartbeat(HeartbeatRequest { party_id, timestamp: 0 });
-        let read = |_: &mut Recorder, it: &HeartbeatResponse| {
-            done(it.success, || Answer::Heartbeat {
-                server_ms: it.server_timestamp,
-                pending: i64::from(it.pending_messages),
-            })
-        };
-        self.call(client, asked, unheard, calling, read).await;
+        let call = calls::heartbeat(&self.board.recorder(), party);
+        self.call(call, unheard).await;
     }
 
     async fn lists(&self, only_online: bool, unheard: bool) {
-        let client = &self.coordinator;
-        let mut stub = client.stub.clone();
-        let request = GetRegisteredPartiesRequest { role_filter: String::new(), only_online };
-        let calling = stub.get_registered_parties(request);
-        let read = |recorder: &mut Recorder, it: &GetRegisteredPartiesResponse| {
-            Got::Done(Answer::Listed(recorder.listed(it)))
-        };
-        self.call(client, Asked::List { only_online }, unheard, calling, read).await;
+        self.call(calls::list(only_online), unheard).await;
     }
 
     async fn publishes(
@@ -332,58 +268,20 @@ impl Play {
         selected: &[u8],
         unheard: bool,
     ) {
-        let event = Some(self.recorder().publish(notice, session, event, selected));
-        let client = &self.coordinator;
-        let mut stub = client.stub.clone();
-        let calling = stub.publish_session_event(PublishSessionEventRequest { event });
-        let read = |_: &mut Recorder, it: &PublishSessionEventResponse| {
-            done(it.success, || Answer::Published(i64::from(it.subscriber_count)))
-        };
-        self.call(client, Asked::Publish(Notice(notice)), unheard, calling, read).await;
+        let call = calls::publish(&mut self.board.recorder(), notice, session, event, selected);
+        self.call(call, unheard).await;
     }
 
-    /// Routes a unit, or tries again to.
     async fn routes(&self, act: &Act, unit: u32, unheard: bool) {
-        let (sender, request, key) = {
-            let mut recorder = self.recorder();
-            let request = recorder.route(act, unit);
-            let key = recorder.has_key(unit, 0).then(|| recorder.names().key(unit));
-            (recorder.sender_of(unit), request, key)
-        };
-        let Some(sender) = sender else { return };
-        let mut request = Request::new(request);
-        if let Some(key) = key.and_then(|it| it.parse().ok()) {
-            request.metadata_mut().insert("idempotency-key", key);
+        let call = calls::route(&mut self.board.recorder(), act, unit);
+        if let Some(call) = call {
+            self.call(call, unheard).await;
         }
-        let client = self.client(sender);
-        let mut stub = client.stub.clone();
-        let calling = stub.route_message(request);
-        let read = |recorder: &mut Recorder, it: &RouteMessageResponse| {
-            done(it.success, || Answer::Routed(recorder.routed(unit, &it.message_id)))
-        };
-        self.call(client, Asked::Route(Unit(unit)), unheard, calling, read).await;
     }
 
-    /// Polls, and returns how much came.
     async fn polls(&self, party: u8, session: Option<u8>, after: i64, unheard: bool) {
-        let request = {
-            let recorder = self.recorder();
-            let names = recorder.names();
-            GetPendingMessagesRequest {
-                session_id: session.map(|it| names.session(it)).unwrap_or_default(),
-                party_id: names.party(party),
-                after_timestamp: after,
-            }
-        };
-        let client = self.client(party);
-        let mut stub = client.stub.clone();
-        let session = session.map(|it| Session(u32::from(it)));
-        let asked = Asked::Poll(Party(u32::from(party)), session, after);
-        let calling = stub.get_pending_messages(request);
-        let read = |recorder: &mut Recorder, it: &GetPendingMessagesResponse| {
-            Got::Done(Answer::Polled(recorder.polled(party, &it.messages)))
-        };
-        self.call(client, asked, unheard, calling, read).await;
+        let call = calls::poll(&self.board.recorder(), party, session, after);
+        self.call(call, unheard).await;
     }
 
     async fn acknowledges(
@@ -394,94 +292,35 @@ impl Play {
         success: bool,
         unheard: bool,
     ) {
-        let (request, asked) = {
-            let mut recorder = self.recorder();
-            // Nobody can name what nobody knows.
-            let Some((message, id)) = recorder.id_of(unit) else { return };
-            let own = recorder.session_of(unit);
-            let session = session.unwrap_or(own);
-            if session == own {
-                recorder.acknowledges(party, unit);
-            }
-            let request = AcknowledgeMessageRequest {
-                message_id: id,
-                party_id: recorder.names().party(party),
-                session_id: recorder.names().session(session),
-                success,
-                error_message: String::new(),
-            };
-            let (party, session) = (Party(u32::from(party)), Session(u32::from(session)));
-            (request, Asked::Acknowledge { party, session, message, success })
-        };
-        let client = self.client(party);
-        let mut stub = client.stub.clone();
-        let calling = stub.acknowledge_message(request);
-        let read = |_: &mut Recorder, it: &AcknowledgeMessageResponse| accepted(it.success);
-        self.call(client, asked, unheard, calling, read).await;
+        let call = calls::acknowledge(&mut self.board.recorder(), party, unit, session, success);
+        if let Some(call) = call {
+            self.call(call, unheard).await;
+        }
     }
 
     /// Asks for a status, as the unit's sender.
     async fn asks(&self, unit: u32, session: Option<u8>, unheard: bool) {
-        let (sender, request, asked) = {
-            let mut recorder = self.recorder();
-            let Some((message, message_id)) = recorder.id_of(unit) else { return };
-            let Some(sender) = recorder.sender_of(unit) else { return };
-            let session = session.unwrap_or_else(|| recorder.session_of(unit));
-            let session_id = recorder.names().session(session);
-            let request = GetMessageStatusRequest { message_id, session_id };
-            (sender, request, Asked::Status(Session(u32::from(session)), message))
-        };
-        let client = self.client(sender);
-        let mut stub = client.stub.clone();
-        let calling = stub.get_message_status(request.clone());
-        let read = |recorder: &mut Recorder, it: &GetMessageStatusResponse| {
-            let is_it =
-                (&it.message_id, &it.session_id) == (&request.message_id, &request.session_id);
-            let answer = recorder.status(it).filter(|_| is_it);
-            Got::Done(answer.unwrap_or(Answer::Nonsense))
-        };
-        self.call(client, asked, unheard, calling, read).await;
-    }
-
-    /// A party's connection breaks.
-    fn disconnects(&self, party: u8) {
-        let client = self.client(party);
-        self.breaks(|it| it == party);
-        client.cut.throw();
-    }
-
-    /// The streams of these parties end with their connections.
-    fn breaks(&self, whose: impl Fn(u8) -> bool) {
-        let streams: Vec<_> =
-            lock(&self.streams).extract_if(.., |_, open| whose(open.party)).collect();
-        streams.iter().for_each(|(_, open)| self.closes(open, End::Lost));
-        let listeners: Vec<_> =
-            lock(&self.listeners).extract_if(.., |_, open| whose(open.party)).collect();
-        listeners.iter().for_each(|(_, open)| self.stops_listening(open));
-    }
-
-    /// Stops or kills the target, and starts it again.
-    async fn restarts(&self, in_order: bool) {
-        let Some(power) = &self.stage.power else { return };
-        // Only what runs can be stopped.
-        let _turn = self.restarting.lock().await;
-        let from = self.now();
-        self.breaks(|_| true);
-        match in_order {
-            true => drop(power.stop(self.stage.stop_limit).await),
-            false => power.kill().await,
+        let call = calls::status(&mut self.board.recorder(), unit, session);
+        if let Some(call) = call {
+            self.call(call, unheard).await;
         }
-        // What does not come back is found by every call from now on.
-        let _ = power.start().await;
-        let to = self.now();
-        self.recorder().outage(from, to);
     }
-}
 
-fn done(success: bool, answer: impl FnOnce() -> Answer) -> Got {
-    if success { Got::Done(answer()) } else { Got::Refused }
-}
+    async fn subscribes(&self, number: u32, party: u8, session: Option<u8>) {
+        let request = {
+            let recorder = self.board.recorder();
+            let names = recorder.names();
+            SubscribeMessagesRequest {
+                session_id: session.map(|it| names.session(it)).unwrap_or_default(),
+                party_id: names.party(party),
+            }
+        };
+        self.hands.subscribe(&self.board, number, party, session, request).await;
+    }
 
-fn accepted(success: bool) -> Got {
-    done(success, || Answer::Accepted)
+    async fn listens(&self, number: u32, party: u8) {
+        let party_id = self.board.recorder().names().party(party);
+        let request = SubscribeSessionEventsRequest { party_id, event_types: Vec::new() };
+        self.hands.listen(&self.board, number, party, request).await;
+    }
 }

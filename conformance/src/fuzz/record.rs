@@ -140,6 +140,11 @@ impl Recorder {
         self.history.calls.len() - 1
     }
 
+    /// What a call asks for.
+    pub(super) fn asked(&self, call: Place) -> &Asked {
+        &self.history.calls[call].asked
+    }
+
     /// A call ends.
     pub(super) fn end(&mut self, now: Moment, call: Place, got: Got) -> Moment {
         let ended = self.at(now);

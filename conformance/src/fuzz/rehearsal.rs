@@ -4,7 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::attempt::{Attempt, Terms, attempt};
-use super::play::Stage;
+use super::check::check;
+use super::play::{ByHand, Conditions, Stage, play_by_hand};
 use super::program::Program;
 use super::record::Names;
 use crate::connect::Door;
@@ -21,7 +22,26 @@ pub trait Rehearsed: Sync {
     fn opens(&self, now: SystemTime) -> (Door, Option<Power>);
 }
 
-/// Plays a program against a new router, on virtual time.
+fn conditions(terms: &Terms, timers: &Timers) -> Conditions {
+    Conditions {
+        offers: terms.bounds.offers,
+        slack: SLACK,
+        is_virtual: true,
+        keys_kept: timers.message_ttl(),
+    }
+}
+
+/// Plays a program against a new router that is called by hand, and judges what was seen.
+pub fn step(router: &impl ByHand, terms: &Terms, timers: &Timers, program: &Program) -> Attempt {
+    let begin =
+        begin().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+    let conditions = conditions(terms, timers);
+    let history = play_by_hand(router.opens(begin), begin, conditions, program, Names::new("f"));
+    let findings = check(&history, terms.rules);
+    Attempt { history, findings }
+}
+
+/// Plays a program against a new router over gRPC, on virtual time.
 pub fn rehearse(
     router: &impl Rehearsed,
     terms: &Terms,
@@ -33,12 +53,9 @@ pub fn rehearse(
         let stage = Stage {
             door,
             power,
-            offers: terms.bounds.offers,
+            conditions: conditions(terms, timers),
             patience: Duration::from_secs(10),
-            slack: SLACK,
-            is_virtual: true,
             opening: Duration::from_millis(20),
-            keys_kept: timers.message_ttl(),
             stop_limit: Duration::from_millis(timers.stop_timeout_ms),
             receive_limit: timers.receive_limit(),
         };

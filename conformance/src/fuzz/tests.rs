@@ -4,14 +4,13 @@ use rand_core::SeedableRng as _;
 use super::anomaly::Anomaly;
 use super::attempt::{Attempt, Terms};
 use super::corpus::{self, Saved};
-use super::draw::{Bounds, draw};
-use super::history::{Answer, Asked, Got, History};
+use super::draw::draw;
 use super::program::Program;
-use super::rehearsal::{Rehearsed, SLACK, rehearse};
+use super::rehearsal::{SLACK, rehearse, step};
 use super::search::{program_of, shrink, worst};
 use super::specimens::Specimens;
 use super::tell;
-use crate::profile::{Profile, Timers};
+use crate::profile::Profile;
 use crate::selftest::on_all_cores;
 use crate::specimen::{Fault, Twist, Variant};
 use crate::target::InMemory;
@@ -34,12 +33,12 @@ fn told(program: &Program, attempt: &Attempt) -> String {
 }
 
 /// Plays programs on a right router.
-fn is_right(router: &impl Rehearsed, terms: &Terms, timers: &Timers) {
+fn is_right(terms: &Terms, programs: u64, play: impl Fn(&Program) -> Attempt) {
     let from = std::env::var("FROM").map_or(0, |it| it.parse().unwrap());
     let mut wrong = std::collections::BTreeMap::new();
-    for seed in from..from + 150 {
+    for seed in from..from + programs {
         let program = drawn(terms, seed);
-        let attempt = rehearse(router, terms, timers, &program);
+        let attempt = play(&program);
         for finding in &attempt.findings {
             let known: &mut Vec<u64> = wrong.entry(finding.anomaly).or_default();
             if known.is_empty() {
@@ -56,7 +55,8 @@ fn is_right(router: &impl Rehearsed, terms: &Terms, timers: &Timers) {
 #[test]
 fn a_right_specimen_has_no_anomaly() {
     let specimens = Specimens::new(Twist::default());
-    is_right(&specimens, &terms_of(&specimens), &specimens.timers);
+    let terms = terms_of(&specimens);
+    is_right(&terms, 150, |program| rehearse(&specimens, &terms, &specimens.timers, program));
 }
 
 /// Whatever is legal is no anomaly; what breaks a SHOULD only may be told.
@@ -87,48 +87,18 @@ fn a_legal_variant_has_no_anomaly() {
 fn the_reference_router_has_no_anomaly() {
     let Profile { timers, target, .. } = Profile::built_in();
     let terms = Terms::new(&timers, &target.capabilities, SLACK, false);
-    is_right(&InMemory::new(timers), &terms, &timers);
-}
-
-/// The same with times since the first one that a router told: it has the system's.
-fn since_the_first(mut history: History) -> History {
-    let mut times = Vec::new();
-    each_time(&mut history, |it| times.push(*it));
-    let first = times.into_iter().filter(|it| *it > 0).min().unwrap_or_default();
-    each_time(&mut history, |it| *it -= if *it > 0 { first } else { 0 });
-    history
-}
-
-fn each_time(history: &mut History, mut tell: impl FnMut(&mut i64)) {
-    history.items.iter_mut().for_each(|it| tell(&mut it.seen.created_at));
-    for call in &mut history.calls {
-        if let Asked::Poll(_, _, after) = &mut call.asked {
-            tell(after);
-        }
-        match &mut call.got {
-            Got::Done(Answer::Heartbeat { server_ms, .. }) => tell(server_ms),
-            Got::Done(Answer::Polled(all)) => {
-                all.iter_mut().for_each(|it| tell(&mut it.created_at))
-            }
-            Got::Done(Answer::Status { deliveries, .. }) => {
-                deliveries.iter_mut().for_each(|it| tell(&mut it.delivered_at));
-            }
-            Got::Done(Answer::Listed(all)) => {
-                all.iter_mut().for_each(|it| tell(&mut it.last_seen_at))
-            }
-            _ => {}
-        }
-    }
+    let router = InMemory::new(timers);
+    is_right(&terms, 50, |program| rehearse(&router, &terms, &timers, program));
+    is_right(&terms, 200, |program| step(&router, &terms, &timers, program));
 }
 
 /// So many programs, each played twice against new routers.
-fn is_the_same_every_time(router: &impl Rehearsed, terms: Terms, timers: &Timers, programs: u64) {
-    let terms = Terms { bounds: Bounds { operations: 8, ..terms.bounds }, ..terms };
+fn is_the_same_every_time(terms: Terms, programs: u64, play: impl Fn(&Program) -> Attempt + Sync) {
     let seeds: Vec<u64> = (0..programs).collect();
     let differ = |seed: &u64| {
         let program = drawn(&terms, *seed);
-        let play = || since_the_first(rehearse(router, &terms, timers, &program).history);
-        (play() != play()).then_some(*seed)
+        let [one, other] = [(); 2].map(|()| play(&program));
+        (one.history != other.history).then_some(*seed)
     };
     let differing = on_all_cores(&seeds, differ, |_| {});
     assert_eq!(differing.into_iter().flatten().collect::<Vec<_>>(), [0; 0]);
@@ -137,14 +107,19 @@ fn is_the_same_every_time(router: &impl Rehearsed, terms: Terms, timers: &Timers
 #[test]
 fn the_same_program_goes_the_same_way_on_a_specimen() {
     let specimens = Specimens::new(Twist::default());
-    is_the_same_every_time(&specimens, terms_of(&specimens), &specimens.timers, 200);
+    let mut terms = terms_of(&specimens);
+    terms.bounds.operations = 8;
+    is_the_same_every_time(terms, 200, |program| {
+        rehearse(&specimens, &terms, &specimens.timers, program)
+    });
 }
 
 #[test]
 fn the_same_program_goes_the_same_way_on_the_reference_router() {
     let Profile { timers, target, .. } = Profile::built_in();
     let terms = Terms::new(&timers, &target.capabilities, SLACK, false);
-    is_the_same_every_time(&InMemory::new(timers), terms, &timers, 1_000);
+    let router = InMemory::new(timers);
+    is_the_same_every_time(terms, 1_000, |program| step(&router, &terms, &timers, program));
 }
 
 #[test]

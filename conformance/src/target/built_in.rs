@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mpc_router::log::MemoryLog;
 use mpc_router::notify::{Gateways, HttpGateway};
 use mpc_router::serve::Server;
+use mpc_router::stepped::Stepped;
 use mpc_router::{Config, Router};
 use mpc_router_proto::v1::message_router_server::MessageRouterServer;
 use tokio::sync::oneshot;
@@ -13,6 +15,7 @@ use tonic::transport::Uri;
 
 use super::TargetError;
 use crate::connect::Door;
+use crate::fuzz::play::{ByHand, Stepping};
 use crate::fuzz::rehearsal::Rehearsed;
 use crate::power::Power;
 use crate::profile::Timers;
@@ -62,6 +65,31 @@ impl Rehearsed for InMemory {
         let router = MessageRouterServer::new(Router::new(config(&self.timers)));
         let limit = self.timers.receive_limit();
         (Door::memory(router.max_decoding_message_size(limit)), None)
+    }
+}
+
+impl ByHand for InMemory {
+    type Router = Stepped;
+
+    fn opens(&self, now: i64) -> Stepped {
+        let log = Arc::new(MemoryLog::default());
+        Stepped::start(config(&self.timers), log, now, 1).expect("what is in memory can be read")
+    }
+}
+
+impl Stepping for Stepped {
+    type Router = Router;
+
+    fn router(&self) -> &Router {
+        self.router()
+    }
+
+    fn handle_time(&mut self, now: i64) {
+        self.handle_time(now);
+    }
+
+    fn poll_timeout(&self) -> Option<i64> {
+        self.poll_timeout()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::calibrate::{answers, calibrate};
 use crate::fuzz::Names;
 use crate::fuzz::attempt::{Attempt, Terms, attempt};
 use crate::fuzz::history::Got;
-use crate::fuzz::play::Stage;
+use crate::fuzz::play::{Conditions, Stage};
 use crate::fuzz::program::Program;
 use crate::fuzz::search::{SHRINKING, program_of, worst};
 use crate::fuzz::shrink::Shrinking;
@@ -70,14 +70,16 @@ impl Ground {
         let stage = Stage {
             door: subject.door.clone(),
             patience: PATIENCE.max(pace.patience()),
-            slack,
-            is_virtual: false,
+            conditions: Conditions {
+                offers: terms.bounds.offers,
+                slack,
+                is_virtual: false,
+                keys_kept: subject.timers.message_ttl(),
+            },
             opening: OPENING.max(Duration::from_micros(4 * calibration.round_trip_max_us)),
-            keys_kept: subject.timers.message_ttl(),
             stop_limit: Duration::from_millis(subject.timers.stop_timeout_ms),
             receive_limit: subject.timers.receive_limit(),
             power,
-            offers: terms.bounds.offers,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let run = format!("{:06x}{:05x}", seed & 0xff_ffff, now & 0xf_ffff);

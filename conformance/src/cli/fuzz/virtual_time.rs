@@ -10,7 +10,7 @@ use anstream::eprint;
 use super::{Found, Fuzz, Limits, Outcome};
 use crate::fuzz::attempt::{Attempt, Terms};
 use crate::fuzz::program::Program;
-use crate::fuzz::rehearsal::{SLACK, rehearse};
+use crate::fuzz::rehearsal::{SLACK, rehearse, step};
 use crate::fuzz::search::{program_of, shrink, worst};
 use crate::profile::Profile;
 use crate::target::InMemory;
@@ -31,7 +31,10 @@ pub(super) fn fuzz(
 ) -> Outcome {
     let terms = fuzz.bounded(terms(profile));
     let router = InMemory::new(profile.timers);
-    let play = |program: &Program| rehearse(&router, &terms, &profile.timers, program);
+    let play = |program: &Program| match fuzz.direct {
+        true => step(&router, &terms, &profile.timers, program),
+        false => rehearse(&router, &terms, &profile.timers, program),
+    };
     let first = kept.iter().find_map(|program| {
         let attempt = play(program);
         let finding = worst(&attempt.findings).filter(|it| !it.anomaly.is_warning());
