@@ -158,6 +158,11 @@ impl Timers {
         Duration::from_millis(self.ack_timeout_ms)
     }
 
+    /// How far the target's times may be off.
+    pub fn clock_tolerance(&self) -> Duration {
+        Duration::from_millis(self.clock_tolerance_ms)
+    }
+
     /// A delivery outstanding for so long fails.
     pub fn message_ttl(&self) -> Duration {
         Duration::from_millis(self.message_ttl_ms)

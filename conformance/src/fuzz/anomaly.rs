@@ -24,12 +24,6 @@ macro_rules! anomalies {
                 match self { $(Self::$name => $requirement),+ }
             }
 
-            /// Whether it breaks a SHOULD only.
-            pub fn is_warning(self) -> bool {
-                let breaks = crate::families::find(self.breaks());
-                breaks.is_some_and(|it| it.level == crate::requirement::Level::Should)
-            }
-
             /// Whether it is that something came too late, or not in time: a machine that is busy may
             /// be to blame.
             pub fn is_lateness(self) -> bool {
@@ -127,6 +121,10 @@ anomalies! {
     AllAcknowledged "all-acknowledged" breaks "STS-6",
     /// `delivered_at` moved after it was set.
     DeliveredAtMoves "delivered-at-moves" breaks "STS-8",
+    /// `acknowledged_at` moved after it was set.
+    AcknowledgedAtMoves "acknowledged-at-moves" breaks "ACK-2",
+    /// A time is set too soon, or missing, or before the one that must be earlier.
+    StatusTimes "status-times" breaks "STS-3",
     /// `retry_count` went back.
     RetriesGoBack "retries-go-back" breaks "RED-3",
 
@@ -137,6 +135,18 @@ anomalies! {
     ServerTimeGoesBack "server-time-goes-back" breaks "HB-3",
     /// `last_seen_at` went back.
     LastSeenGoesBack "last-seen-goes-back" breaks "HB-9",
+    /// `last_seen_at` is older than the time with which a heartbeat was answered before.
+    LastSeenBehind "last-seen-behind" breaks "HB-9",
+    /// A time is far from what the clock shows.
+    WrongTime "wrong-time" breaks "HB-1",
+    /// `registered_at` moved.
+    RegisteredAtMoves "registered-at-moves" breaks "REG-5",
+    /// A party is listed with another role than its own.
+    WrongRole "wrong-role" breaks "REG-7",
+    /// A party is listed with another address than the one that it gave last.
+    WrongChannel "wrong-channel" breaks "REG-7",
+    /// `total_count` is not the number of parties in the answer.
+    TotalCount "total-count" breaks "DIR-4",
     /// A registered party is not in the directory.
     NotListed "not-listed" breaks "DIR-1",
     /// The directory has a party twice, or one that never registered.
@@ -165,6 +175,10 @@ anomalies! {
     EventPhantom "event-phantom" breaks "EVT-7",
     /// An event is not what was published.
     EventAltered "event-altered" breaks "EVT-3",
+    /// An event is of a type that the subscription is not for.
+    EventUnasked "event-unasked" breaks "EVT-2",
+    /// An event that selects nobody came to who subscribed long after it.
+    EventReplayed "event-replayed" breaks "EVT-13",
     /// Of two events, one after the other, the later came first.
     EventOrder "event-order" breaks "EVT-6",
     /// An event reached a party that it does not concern.

@@ -6,9 +6,9 @@ use super::check::{Finding, check};
 use super::draw::{Bounds, Offers, Waits};
 use super::history::{History, Moment};
 use super::model::Rules;
+use super::names::Names;
 use super::play::{Stage, play};
 use super::program::Program;
-use super::record::Names;
 use crate::identity::NoIdentity;
 use crate::profile::Timers;
 use crate::requirement::Capability;
@@ -52,6 +52,9 @@ impl Terms {
             early: ns(EARLY),
             is_alone: true,
             membership: has(Capability::Membership),
+            replays_events: has(Capability::EventReplay),
+            shows_channels: !has(Capability::Secure),
+            clock_tolerance: ns(timers.clock_tolerance()),
         };
         let bounds = Bounds {
             parties: 4,
@@ -61,6 +64,8 @@ impl Terms {
                 wildcard: has(Capability::Wildcard),
                 keys: has(Capability::Idempotency),
                 power: has_power && has(Capability::Durable),
+                // Certificates are made for plain ones.
+                names: !has(Capability::Secure),
             },
             timers: Waits {
                 ack_timeout: ms(timers.ack_timeout_ms),

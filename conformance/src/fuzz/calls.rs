@@ -1,10 +1,12 @@
 //! The calls of programs: how each is asked, and how its answer is written down.
 
+pub(super) mod wrong;
+
 use mpc_router_proto::v1::*;
 
 use super::history::{Answer, Asked, Got, Notice, Party, Session, Unit};
-use super::program::{Act, Event};
-use super::record::{Place, Recorder};
+use super::program::{Act, Event, role_name};
+use super::record::{self, Place, Recorder};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub(super) enum Request {
     Poll(GetPendingMessagesRequest),
     Acknowledge(AcknowledgeMessageRequest),
     Status(GetMessageStatusRequest),
+    /// To see whether it is refused.
+    Subscribe(SubscribeMessagesRequest),
+    /// To see whether it is refused.
+    Listen(SubscribeSessionEventsRequest),
 }
 
 /// What comes back.
@@ -48,39 +54,43 @@ pub(super) enum Reply {
     Poll(GetPendingMessagesResponse),
     Acknowledge(AcknowledgeMessageResponse),
     Status(GetMessageStatusResponse),
+    /// A subscription was not refused.
+    Open,
 }
 
 /// To register a party.
-pub(super) fn register(recorder: &Recorder, party: u8) -> Call {
+pub(super) fn register(recorder: &Recorder, party: u8, channel: u8) -> Call {
+    let party_id = recorder.names().party(party);
     let request = RegisterPartyRequest {
-        party_id: recorder.names().party(party),
-        party_role: ["persistent", "delegate", "temporary"][usize::from(party % 3)].into(),
+        party_role: role_name(party % 3).into(),
         version: "1".into(),
-        notification: None,
+        notification: record::channel(&party_id, channel),
+        party_id,
     };
     Call {
         by: By::Party(party),
-        asked: Asked::Register(Party(u32::from(party))),
+        asked: Asked::Register(Party(u32::from(party)), channel),
         request: Request::Register(request),
     }
 }
 
-/// A party's sign of life.
-pub(super) fn heartbeat(recorder: &Recorder, party: u8) -> Call {
+/// A party's sign of life, its clock showing this. Unix milliseconds.
+pub(super) fn heartbeat(recorder: &Recorder, party: u8, timestamp: i64) -> Call {
     let party_id = recorder.names().party(party);
     Call {
         by: By::Party(party),
         asked: Asked::Heartbeat(Party(u32::from(party))),
-        request: Request::Heartbeat(HeartbeatRequest { party_id, timestamp: 0 }),
+        request: Request::Heartbeat(HeartbeatRequest { party_id, timestamp }),
     }
 }
 
 /// To ask who is there.
-pub(super) fn list(only_online: bool) -> Call {
-    let request = GetRegisteredPartiesRequest { role_filter: String::new(), only_online };
+pub(super) fn list(only_online: bool, role: Option<u8>) -> Call {
+    let role_filter = role.map(|it| role_name(it).into()).unwrap_or_default();
+    let request = GetRegisteredPartiesRequest { role_filter, only_online };
     Call {
         by: By::Coordinator,
-        asked: Asked::List { only_online },
+        asked: Asked::List { only_online, role },
         request: Request::List(request),
     }
 }
@@ -175,8 +185,12 @@ pub(super) fn read(recorder: &mut Recorder, call: Place, sent: &Sent, reply: &Re
         true => Got::Done(answer),
         false => Got::Refused,
     };
+    if let Asked::Wrong(..) = recorder.asked(call) {
+        return done(reply.is_success(), Answer::Accepted);
+    }
     match reply {
-        Reply::Register(it) => done(it.success, Answer::Accepted),
+        Reply::Open => Got::Done(Answer::Accepted),
+        Reply::Register(it) => done(it.success, Answer::Registered(it.registered_at)),
         Reply::Acknowledge(it) => done(it.success, Answer::Accepted),
         Reply::Heartbeat(it) => {
             let (server_ms, pending) = (it.server_timestamp, i64::from(it.pending_messages));
@@ -208,6 +222,20 @@ pub(super) fn read(recorder: &mut Recorder, call: Place, sent: &Sent, reply: &Re
 
 /// What an answer has to repeat: a status, its `message_id` and `session_id`.
 pub(super) type Sent = Option<(String, String)>;
+
+impl Reply {
+    /// Whether it says that the call was accepted.
+    fn is_success(&self) -> bool {
+        match self {
+            Self::Register(it) => it.success,
+            Self::Heartbeat(it) => it.success,
+            Self::Publish(it) => it.success,
+            Self::Route(it) => it.success,
+            Self::Acknowledge(it) => it.success,
+            Self::List(_) | Self::Poll(_) | Self::Status(_) | Self::Open => true,
+        }
+    }
+}
 
 impl Request {
     /// What its answer has to repeat.

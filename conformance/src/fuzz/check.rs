@@ -3,14 +3,18 @@
 mod acceptance;
 mod counts;
 mod delivery;
+mod directory;
 mod events;
 mod order;
 mod redelivery;
 mod status;
+mod times;
 
 use super::anomaly::Anomaly;
-use super::history::{History, Moment, Party, Unit};
+use super::history::{Asked, Got, History, Moment, NEVER, Party, Unit};
 use super::model::{Model, Rules};
+use crate::families;
+use crate::requirement::{Level, Requirement};
 
 /// So many findings of one anomaly are told; more of the same say nothing new.
 const TOLD: usize = 8;
@@ -30,6 +34,13 @@ pub struct Finding {
     pub unit: Option<Unit>,
     /// What was seen.
     pub words: String,
+}
+
+impl Finding {
+    /// Whether it breaks a SHOULD only.
+    pub fn is_warning(&self) -> bool {
+        families::find(self.breaks).is_some_and(is_should)
+    }
 }
 
 /// What was found so far.
@@ -86,8 +97,30 @@ pub fn check(history: &History, rules: Rules) -> Vec<Finding> {
     counts::check(&model, &mut found);
     acceptance::check(&model, &mut found);
     events::check(&model, &mut found);
+    directory::check(&model, &mut found);
+    times::check(&model, &mut found);
+    let until = lenient_from(history, rules);
+    found.all.retain(|it| it.at < until || it.anomaly == Anomaly::WrongAccepted);
     found.all.sort_by_key(|it| (it.at, it.anomaly));
     found.all
+}
+
+/// From when on nothing is known: a call that should have been rejected may have been accepted, and
+/// what follows from that is unspecified.
+fn lenient_from(history: &History, rules: Rules) -> Moment {
+    let may = history.calls.iter().filter(|it| it.got != Got::Refused);
+    let lenient = may.filter(|it| match it.asked {
+        Asked::Wrong(what, _) => {
+            let needs_members = what.needs_membership() && !rules.membership;
+            needs_members || families::find(what.breaks()).is_some_and(is_should)
+        }
+        _ => false,
+    });
+    lenient.map(|it| it.begun).min().unwrap_or(NEVER)
+}
+
+fn is_should(requirement: &Requirement) -> bool {
+    requirement.level == Level::Should
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 
 use rand_core::RngCore;
 
+use super::names::Naming;
 use super::program::{Act, Event, Program, Step};
+use super::wrong::Wrong;
 
 /// What may be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Offers {
     pub keys: bool,
     /// That it can be stopped, killed and started again.
     pub power: bool,
+    /// That parties may have any names.
+    pub names: bool,
 }
 
 /// How long programs may wait. Milliseconds; 0 for not at all.
@@ -68,13 +72,14 @@ enum Kind {
     Wait,
     Restart,
     Kill,
+    Wrong,
 }
 
 /// How often each kind is drawn beside the others, where nothing makes it rarer or more frequent.
-const USUALLY: [(Kind, u32); 18] = [
+const USUALLY: [(Kind, u32); 19] = [
     (Kind::Register, 2),
     (Kind::Heartbeat, 6),
-    (Kind::List, 2),
+    (Kind::List, 4),
     (Kind::Publish, 4),
     (Kind::Route, 40),
     (Kind::RouteAgain, 5),
@@ -90,6 +95,7 @@ const USUALLY: [(Kind, u32); 18] = [
     (Kind::Wait, 6),
     (Kind::Restart, 1),
     (Kind::Kill, 1),
+    (Kind::Wrong, 6),
 ];
 
 /// What makes one program unlike another.
@@ -153,7 +159,12 @@ pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
         let unheard = drawing.dice.percent(character.unheard);
         steps.push(Step { together, unheard, act });
     }
-    Program { parties, sessions, steps }
+    let naming = match bounds.offers.names && drawing.dice.percent(25) {
+        true => drawing.dice.one_of(&Naming::ALL),
+        false => Naming::Plain,
+    };
+    let odd_labels = drawing.dice.percent(15);
+    Program { parties, sessions, naming, odd_labels, steps }
 }
 
 impl Character {
@@ -230,9 +241,19 @@ const PAYLOADS: u32 = 1_500_000;
 impl<R: RngCore> Drawing<'_, '_, R> {
     fn act(&mut self) -> Option<Act> {
         Some(match self.dice.weighted(&self.character.weights) {
-            Kind::Register => Act::Register { party: self.party() },
-            Kind::Heartbeat => Act::Heartbeat { party: self.party() },
-            Kind::List => Act::List { only_online: self.dice.percent(40) },
+            Kind::Register => Act::Register {
+                party: self.party(),
+                channel: self.dice.one_of(&[0, 0, 1, 2, 3, 4]),
+            },
+            Kind::Heartbeat => Act::Heartbeat {
+                party: self.party(),
+                ahead: self.dice.one_of(&[0, 0, 0, 0, -600, 600]),
+            },
+            Kind::List => Act::List {
+                only_online: self.dice.percent(40),
+                role: self.dice.one_of(&[None, None, Some(0), Some(1), Some(2)]),
+            },
+            Kind::Wrong => self.wrong()?,
             Kind::Publish => self.publish(),
             Kind::Route => self.route(),
             Kind::RouteAgain => {
@@ -274,7 +295,11 @@ impl<R: RngCore> Drawing<'_, '_, R> {
                 let listener = self.listened;
                 self.listened += 1;
                 self.listeners.push(listener);
-                Act::Listen { listener, party: self.party() }
+                let only = match self.dice.below(3) {
+                    0 => self.dice.two_of(&Event::ALL),
+                    _ => Vec::new(),
+                };
+                Act::Listen { listener, party: self.party(), only }
             }
             Kind::StopListening => {
                 Act::StopListening { listener: self.dice.take(&mut self.listeners)? }
@@ -364,6 +389,21 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         Act::Route { unit, count, session, sender, to, bytes, keyed }
     }
 
+    fn wrong(&mut self) -> Option<Act> {
+        let what = self.dice.one_of(Wrong::ALL);
+        if what == Wrong::RouteTooLarge && !self.dice.percent(20) {
+            // It takes long to send.
+            return None;
+        }
+        let session = self.session();
+        let party = self.member(Some(session));
+        let (unit, party) = match what.is_about_a_message() {
+            true => self.delivery()?,
+            false => (0, party),
+        };
+        Some(Act::Wrong { what, party, session, unit })
+    }
+
     fn publish(&mut self) -> Act {
         let notice = self.notices;
         self.notices += 1;
@@ -373,6 +413,7 @@ impl<R: RngCore> Drawing<'_, '_, R> {
             1 => Event::Failed,
             2..5 => Event::Created,
             5..9 => Event::Started,
+            9..13 => Event::Longer,
             _ => Event::Other,
         };
         let members = self.sessions[usize::from(session)].clone();
@@ -424,6 +465,15 @@ impl<R: RngCore> Dice<'_, R> {
 
     fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len() as u32) as usize]
+    }
+
+    /// One or two of them.
+    fn two_of<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
+        let mut some = vec![self.one_of(all)];
+        if self.percent(50) {
+            some.push(self.one_of(all));
+        }
+        some
     }
 
     fn weighted(&mut self, all: &[(Kind, u32)]) -> Kind {

@@ -4,6 +4,8 @@
 //! **unit** is what a client means to route, once, whatever becomes of the calls by which it tries:
 //! its payload says which unit it is, so that every copy can be told from every other one.
 
+use super::wrong::Wrong;
+
 /// A moment on the clock of the history. Nanoseconds.
 pub type Moment = u64;
 
@@ -42,9 +44,18 @@ numbers! {
     Listener,
 }
 
+impl Party {
+    /// The number of the role under which it registers, from 0 to 2.
+    pub fn role(self) -> u8 {
+        (self.0 % 3) as u8
+    }
+}
+
 /// Everything that all clients of one run saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
+    /// What time of day it was at the moment 0, if that is known: Unix milliseconds.
+    pub date: Option<i64>,
     /// How many parties there are.
     pub parties: u32,
     /// How many sessions there are.
@@ -89,6 +100,8 @@ pub struct Published {
     pub session: Session,
     /// What it says of the session.
     pub kind: Kind,
+    /// Its type: one bit.
+    pub event: u8,
     /// Whom it selects.
     pub selected: Vec<Party>,
 }
@@ -120,8 +133,8 @@ pub struct Call {
 /// What a call asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// To register this party.
-    Register(Party),
+    /// To register this party with the address of that number, 0 for none.
+    Register(Party, u8),
     /// To note that this party is alive.
     Heartbeat(Party),
     /// To route this unit.
@@ -147,7 +160,11 @@ pub enum Asked {
     List {
         /// Whether only those who are online.
         only_online: bool,
+        /// Only those of this role.
+        role: Option<u8>,
     },
+    /// What must be rejected, by this party.
+    Wrong(Wrong, Party),
 }
 
 /// What came of a call.
@@ -166,6 +183,8 @@ pub enum Got {
 pub enum Answer {
     /// Nothing but that it was accepted.
     Accepted,
+    /// Of a registration: its `registered_at`. Milliseconds.
+    Registered(i64),
     /// Of a heartbeat.
     Heartbeat {
         /// The router's time. Milliseconds.
@@ -189,7 +208,20 @@ pub enum Answer {
     /// To how many parties an event was delivered.
     Published(i64),
     /// The directory.
-    Listed(Vec<Entry>),
+    Listed(Listing),
+}
+
+/// What the directory says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Of the parties of the program.
+    pub entries: Vec<Entry>,
+    /// How many entries are of names that nobody registered.
+    pub nobodies: u32,
+    /// How many entries there are.
+    pub all: i64,
+    /// How many it says that there are.
+    pub total: i64,
 }
 
 /// A copy of a message, as it came.
@@ -216,6 +248,8 @@ pub struct Standing {
     pub phase: Phase,
     /// `delivered_at`. Milliseconds.
     pub delivered_at: i64,
+    /// `acknowledged_at`. Milliseconds.
+    pub acknowledged_at: i64,
     /// `retry_count`.
     pub retries: i32,
 }
@@ -242,6 +276,12 @@ pub struct Entry {
     pub online: bool,
     /// `last_seen_at`. Milliseconds.
     pub last_seen_at: i64,
+    /// `registered_at`. Milliseconds.
+    pub registered_at: i64,
+    /// Its role, if it is one of the three.
+    pub role: Option<u8>,
+    /// The number of its address, 0 for none, if it is one that it ever gave.
+    pub channel: Option<u8>,
 }
 
 /// A subscription to messages.
@@ -293,6 +333,8 @@ pub struct Item {
 pub struct Listening {
     /// Whose.
     pub party: Party,
+    /// The types that it is for, a bit each; all if there is none.
+    pub only: u8,
     /// When it was sent.
     pub begun: Moment,
     /// When it was first seen alive.

@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod draw;
 pub mod history;
 pub mod model;
+pub mod names;
 pub mod play;
 pub mod program;
 mod record;
@@ -18,5 +19,6 @@ pub mod specimens;
 pub mod tell;
 #[cfg(test)]
 mod tests;
+pub mod wrong;
 
-pub use record::Names;
+pub use names::Names;

@@ -32,6 +32,12 @@ pub struct Rules {
     pub is_alone: bool,
     /// Whether only members of a session send and receive in it.
     pub membership: bool,
+    /// Whether who subscribes to events gets those from before that selected it.
+    pub replays_events: bool,
+    /// Whether the directory shows everybody's addresses to whoever asks.
+    pub shows_channels: bool,
+    /// How far its clock may be off.
+    pub clock_tolerance: Moment,
 }
 
 impl Rules {

@@ -15,11 +15,12 @@ use tonic::Status;
 use self::board::Board;
 pub use self::by_hand::{ByHand, Stepping, play_by_hand};
 use self::wire::Wire;
-use super::calls::{self, By, Call, Reply, Request};
+use super::calls::{self, By, Call, Reply, Request, wrong};
 use super::draw::Offers;
 use super::history::{End, Got, History, Moment};
+use super::names::{NameTable, Names};
 use super::program::{Act, Event, Program, Step};
-use super::record::{Names, refused};
+use super::record::refused;
 use crate::connect::Door;
 use crate::identity::NoIdentity;
 use crate::power::Power;
@@ -54,6 +55,10 @@ pub struct Conditions {
     /// Whether time costs nothing, so that at the end the slack is waited for before statuses are held
     /// against what was seen.
     pub is_virtual: bool,
+    /// What time it is when the program begins, if that is known: Unix milliseconds.
+    pub date: Option<i64>,
+    /// The longest payload that the target takes. Bytes.
+    pub max_payload: usize,
     /// How long a key is good for: the target need not know it for longer (`message_ttl`).
     pub keys_kept: Duration,
 }
@@ -63,8 +68,8 @@ pub struct Conditions {
 /// # Errors
 /// If a party has no certificate.
 pub async fn play(stage: &Stage, program: &Program, names: Names) -> Result<History, NoIdentity> {
-    let parties = (0..program.parties).map(|party| names.party(party));
-    let hands = Wire::new(stage, parties)?;
+    let names = NameTable::new(names, program);
+    let hands = Wire::new(stage, names.parties())?;
     Ok(Play::new(hands, stage.conditions, program, names).to_the_end(program).await)
 }
 
@@ -97,6 +102,7 @@ trait Hands {
         board: &Arc<Board>,
         number: u32,
         party: u8,
+        only: &[Event],
         request: SubscribeSessionEventsRequest,
     );
 
@@ -121,8 +127,9 @@ struct Play<H> {
 }
 
 impl<H: Hands> Play<H> {
-    fn new(hands: H, conditions: Conditions, program: &Program, names: Names) -> Self {
-        Self { hands, conditions, board: Arc::new(Board::new(program, names)) }
+    fn new(hands: H, conditions: Conditions, program: &Program, names: NameTable) -> Self {
+        let board = Board::new(program, names, conditions.date);
+        Self { hands, conditions, board: Arc::new(board) }
     }
 
     async fn to_the_end(&self, program: &Program) -> History {
@@ -168,7 +175,7 @@ impl<H: Hands> Play<H> {
     /// What is there before the first step.
     async fn opens(&self, program: &Program) {
         for party in 0..program.parties {
-            self.registers(party, false).await;
+            self.registers(party, 0, false).await;
         }
         for (session, members) in (0..).zip(&program.sessions) {
             self.publishes(u32::from(session), session, Event::Created, members, false).await;
@@ -194,9 +201,21 @@ impl<H: Hands> Play<H> {
         }
         let unheard = step.unheard;
         match &step.act {
-            Act::Register { party } => self.registers(*party, unheard).await,
-            Act::Heartbeat { party } => self.lives(*party, unheard).await,
-            Act::List { only_online } => self.lists(*only_online, unheard).await,
+            Act::Register { party, channel } => self.registers(*party, *channel, unheard).await,
+            Act::Heartbeat { party, ahead } => {
+                let clock = self.clock(*ahead);
+                self.beats(*party, clock, unheard).await;
+            }
+            Act::List { only_online, role } => self.lists(*only_online, *role, unheard).await,
+            Act::Wrong { what, party, session, unit } => {
+                let max_payload = self.conditions.max_payload;
+                let (party, session, unit) = (*party, *session, *unit);
+                let subject = wrong::Subject { party, session, unit, max_payload };
+                let call = wrong::call(&mut self.board.recorder(), *what, &subject);
+                if let Some(call) = call {
+                    self.call(call, unheard).await;
+                }
+            }
             Act::Publish { notice, session, event, selected } => {
                 self.publishes(*notice, *session, *event, selected, unheard).await;
             }
@@ -232,7 +251,7 @@ impl<H: Hands> Play<H> {
                 }
             }
             Act::Status { unit, session } => self.asks(*unit, *session, unheard).await,
-            Act::Listen { listener, party } => self.listens(*listener, *party).await,
+            Act::Listen { listener, party, only } => self.listens(*listener, *party, only).await,
             Act::StopListening { listener } => self.board.deafens(*listener),
             Act::Disconnect { party } => {
                 self.board.breaks(self.hands.now(), |it| it == *party);
@@ -246,18 +265,28 @@ impl<H: Hands> Play<H> {
         }
     }
 
-    async fn registers(&self, party: u8, unheard: bool) {
-        let call = calls::register(&self.board.recorder(), party);
+    async fn registers(&self, party: u8, channel: u8, unheard: bool) {
+        let call = calls::register(&self.board.recorder(), party, channel);
         self.call(call, unheard).await;
     }
 
-    async fn lives(&self, party: u8, unheard: bool) {
-        let call = calls::heartbeat(&self.board.recorder(), party);
+    /// What a clock shows that is ahead by so many minutes.
+    fn clock(&self, ahead: i32) -> i64 {
+        let now = (self.hands.now() / 1_000_000) as i64;
+        self.conditions.date.map_or(0, |date| date + now + i64::from(ahead) * 60_000)
+    }
+
+    async fn lives(&self, party: u8) {
+        self.beats(party, self.clock(0), false).await;
+    }
+
+    async fn beats(&self, party: u8, clock: i64, unheard: bool) {
+        let call = calls::heartbeat(&self.board.recorder(), party, clock);
         self.call(call, unheard).await;
     }
 
-    async fn lists(&self, only_online: bool, unheard: bool) {
-        self.call(calls::list(only_online), unheard).await;
+    async fn lists(&self, only_online: bool, role: Option<u8>, unheard: bool) {
+        self.call(calls::list(only_online, role), unheard).await;
     }
 
     async fn publishes(
@@ -318,9 +347,10 @@ impl<H: Hands> Play<H> {
         self.hands.subscribe(&self.board, number, party, session, request).await;
     }
 
-    async fn listens(&self, number: u32, party: u8) {
+    async fn listens(&self, number: u32, party: u8, only: &[Event]) {
         let party_id = self.board.recorder().names().party(party);
-        let request = SubscribeSessionEventsRequest { party_id, event_types: Vec::new() };
-        self.hands.listen(&self.board, number, party, request).await;
+        let event_types = only.iter().map(|it| it.name().into()).collect();
+        let request = SubscribeSessionEventsRequest { party_id, event_types };
+        self.hands.listen(&self.board, number, party, only, request).await;
     }
 }

@@ -4,9 +4,13 @@
 //! does not exist does nothing. So whatever is left out of a program, the rest is a program, and means
 //! what it meant before: that is what shrinking needs.
 
-use std::fmt;
+mod words;
 
 use serde::{Deserialize, Serialize};
+
+use super::names::Naming;
+use super::wrong::Wrong;
+pub use words::{party_name, role_name};
 
 /// Who is there, and what they do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +20,12 @@ pub struct Program {
     pub parties: u8,
     /// Of each session that is announced when it begins, its members.
     pub sessions: Vec<Vec<u8>>,
+    /// In what way the names of parties and sessions are like each other.
+    #[serde(default, skip_serializing_if = "Naming::is_plain")]
+    pub naming: Naming,
+    /// Whether round numbers and message types are odd ones: large, empty, long, or with spaces around.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub odd_labels: bool,
     /// What they do.
     pub steps: Vec<Step>,
 }
@@ -46,16 +56,36 @@ pub enum Act {
     Register {
         /// Which.
         party: u8,
+        /// Where it can be told of something: the number of an address, 0 for none.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        channel: u8,
     },
     /// A party says that it is alive.
     Heartbeat {
         /// Which.
         party: u8,
+        /// By how many minutes its clock is ahead; behind, if negative.
+        #[serde(default, skip_serializing_if = "is_right")]
+        ahead: i32,
     },
     /// Somebody asks who is there.
     List {
         /// Whether only for those who are online.
         only_online: bool,
+        /// Only for those of this role, from 0 to 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<u8>,
+    },
+    /// A call that must be rejected.
+    Wrong {
+        /// What is wrong with it.
+        what: Wrong,
+        /// Who makes it.
+        party: u8,
+        /// In which session.
+        session: u8,
+        /// About which message.
+        unit: u32,
     },
     /// An event is published.
     Publish {
@@ -149,6 +179,9 @@ pub enum Act {
         listener: u32,
         /// Who.
         party: u8,
+        /// To which events only; to all if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<Event>,
     },
     /// A subscription to session events is cancelled.
     StopListening {
@@ -183,6 +216,14 @@ fn is_zero(it: &u32) -> bool {
     *it == 0
 }
 
+fn is_nothing(it: &u8) -> bool {
+    *it == 0
+}
+
+fn is_right(it: &i32) -> bool {
+    *it == 0
+}
+
 /// What an event says of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -197,9 +238,15 @@ pub enum Event {
     Failed,
     /// One that the contract gives no meaning: `party_joined`.
     Other,
+    /// Another one, whose name begins with that: `party_joined_late`.
+    Longer,
 }
 
 impl Event {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Started, Self::Completed, Self::Failed, Self::Other, Self::Longer];
+
     /// Its `event_type`.
     pub fn name(self) -> &'static str {
         match self {
@@ -208,7 +255,13 @@ impl Event {
             Self::Completed => "session_completed",
             Self::Failed => "session_failed",
             Self::Other => "party_joined",
+            Self::Longer => "party_joined_late",
         }
+    }
+
+    /// Its bit in a set of them.
+    pub fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
@@ -250,10 +303,11 @@ impl Act {
     /// The parties and sessions that it names.
     fn names(&self) -> (Vec<u8>, Vec<u8>) {
         match self {
-            Self::Register { party }
-            | Self::Heartbeat { party }
+            Self::Register { party, .. }
+            | Self::Heartbeat { party, .. }
             | Self::Listen { party, .. }
             | Self::Disconnect { party } => (vec![*party], Vec::new()),
+            Self::Wrong { party, session, .. } => (vec![*party], vec![*session]),
             Self::Publish { session, selected, .. } => (selected.clone(), vec![*session]),
             Self::Route { session, sender, to, .. } => {
                 ([std::slice::from_ref(sender), to].concat(), vec![*session])
@@ -273,118 +327,5 @@ impl Act {
             | Self::Restart
             | Self::Kill => (Vec::new(), Vec::new()),
         }
-    }
-}
-
-/// A party's name in stories: a letter, or a number where there are too many.
-pub fn party_name(number: u32) -> String {
-    match u8::try_from(number) {
-        Ok(number @ 0..26) => char::from(b'a' + number).into(),
-        _ => format!("p{number}"),
-    }
-}
-
-struct Parties<'a>(&'a [u8]);
-
-impl fmt::Display for Parties<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => f.write_str("nobody"),
-            all => {
-                let names: Vec<_> = all.iter().map(|it| party_name(u32::from(*it))).collect();
-                f.write_str(&names.join(", "))
-            }
-        }
-    }
-}
-
-fn party(number: u8) -> String {
-    party_name(u32::from(number))
-}
-
-fn of_session(session: Option<u8>) -> String {
-    session.map_or_else(|| "all its sessions".into(), |it| format!("s{it}"))
-}
-
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Register { party: who } => write!(f, "{} registers again", party(*who)),
-            Self::Heartbeat { party: who } => write!(f, "{} sends a heartbeat", party(*who)),
-            Self::List { only_online: true } => f.write_str("somebody asks who is online"),
-            Self::List { only_online: false } => f.write_str("somebody asks who is registered"),
-            Self::Publish { notice, session, event, selected } => {
-                let event = event.name();
-                write!(f, "event e{notice} {event} of s{session} selects {}", Parties(selected))
-            }
-            Self::Route { unit, count, session, sender, to, bytes, keyed } => {
-                write!(f, "{} sends ", party(*sender))?;
-                match count {
-                    1 => write!(f, "m{unit}")?,
-                    _ => write!(f, "m{unit} to m{}", unit + u32::from(*count) - 1)?,
-                }
-                match to.as_slice() {
-                    [] => write!(f, " to everybody in s{session}")?,
-                    to => write!(f, " to {} in s{session}", Parties(to))?,
-                }
-                if *bytes > 0 {
-                    write!(f, ", {bytes} bytes")?;
-                }
-                if *keyed { f.write_str(", with a key") } else { Ok(()) }
-            }
-            Self::RouteAgain { unit } => write!(f, "m{unit} is sent again with its key"),
-            Self::Subscribe { stream, party: who, session } => {
-                let session = of_session(*session);
-                write!(f, "{} subscribes to {session} (stream {stream})", party(*who))
-            }
-            Self::Cancel { stream } => write!(f, "stream {stream} is cancelled"),
-            Self::Poll { party: who, session, newer } => {
-                write!(f, "{} polls {}", party(*who), of_session(*session))?;
-                if *newer { f.write_str(" for what is newer than what it has") } else { Ok(()) }
-            }
-            Self::Acknowledge { party: who, unit, session, success } => {
-                write!(f, "{} acknowledges m{unit}", party(*who))?;
-                if let Some(session) = session {
-                    write!(f, " as one of s{session}")?;
-                }
-                if *success { Ok(()) } else { f.write_str(" as of no use") }
-            }
-            Self::AcknowledgeAll { party: who, session } => {
-                write!(f, "{} acknowledges all that has come to it in s{session}", party(*who))
-            }
-            Self::Status { unit, session } => {
-                write!(f, "somebody asks for the status of m{unit}")?;
-                match session {
-                    Some(session) => write!(f, " as one of s{session}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Listen { listener, party: who } => {
-                write!(f, "{} listens for events (listener {listener})", party(*who))
-            }
-            Self::StopListening { listener } => write!(f, "listener {listener} is cancelled"),
-            Self::Disconnect { party: who } => write!(f, "{} loses its connection", party(*who)),
-            Self::Wait { ms } => write!(f, "{ms} ms pass"),
-            Self::Restart => f.write_str("the router is stopped and started again"),
-            Self::Kill => f.write_str("the router is killed and started again"),
-        }
-    }
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: Vec<_> = (0..self.parties).collect();
-        writeln!(f, "Registered: {}.", Parties(&all))?;
-        for (number, members) in self.sessions.iter().enumerate() {
-            writeln!(f, "Announced: session s{number} of {}.", Parties(members))?;
-        }
-        let mut number = 0;
-        for step in &self.steps {
-            number += usize::from(!step.together || number == 0);
-            let mark = if step.together { " & " } else { "   " };
-            write!(f, "{number:>4}{mark}{}", step.act)?;
-            writeln!(f, "{}", if step.unheard { " (the answer is lost)" } else { "" })?;
-        }
-        Ok(())
     }
 }

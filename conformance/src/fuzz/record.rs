@@ -9,49 +9,11 @@ use mpc_router_proto::v1::*;
 use tonic::{Code, Status};
 
 use super::history::{
-    self, Asked, Call, Entry, Got, History, Kind, Message, Moment, NEVER, Party, Phase, Published,
-    Routed, Seen, Session, Standing, Unit,
+    self, Asked, Call, Entry, Got, History, Kind, Listing, Message, Moment, NEVER, Party, Phase,
+    Published, Routed, Seen, Session, Standing, Unit,
 };
-use super::program::{Act, Event, Program};
-
-/// The names of what a program is about, on the wire: nothing else on the target has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names(String);
-
-impl Names {
-    /// Names that begin with this.
-    pub fn new(prefix: impl Into<String>) -> Self {
-        Self(prefix.into())
-    }
-
-    /// A party's `party_id`.
-    pub fn party(&self, number: u8) -> String {
-        format!("{}-p{number}", self.0)
-    }
-
-    /// A session's `session_id`.
-    pub fn session(&self, number: u8) -> String {
-        format!("{}-s{number}", self.0)
-    }
-
-    /// An `idempotency-key`.
-    pub fn key(&self, unit: u32) -> String {
-        format!("{}-k{unit}", self.0)
-    }
-
-    fn event(&self, notice: u32) -> String {
-        format!("{}-e{notice}", self.0)
-    }
-
-    /// What a payload begins with.
-    fn unit(&self, unit: u32) -> String {
-        format!("{}-m{unit} ", self.0)
-    }
-
-    fn number(&self, kind: &str, name: &str) -> Option<u32> {
-        name.strip_prefix(self.0.as_str())?.strip_prefix(kind)?.parse().ok()
-    }
-}
+use super::names::NameTable;
+use super::program::{Act, Event, Program, role_name};
 
 /// The numbers of calls and so on that are under way.
 pub(super) type Place = usize;
@@ -69,7 +31,8 @@ struct Had {
 /// What clients saw so far.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    names: Names,
+    names: NameTable,
+    odd_labels: bool,
     history: History,
     now: Moment,
     messages: HashMap<String, Message>,
@@ -89,10 +52,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(names: Names, program: &Program) -> Self {
+    pub(super) fn new(names: NameTable, program: &Program, date: Option<i64>) -> Self {
         let sessions = program.sessions.len();
         let parties = usize::from(program.parties);
         let history = History {
+            date,
             parties: u32::from(program.parties),
             sessions: sessions as u32,
             ..History::default()
@@ -100,6 +64,7 @@ impl Recorder {
         let units = program.units();
         let mut recorder = Self {
             names,
+            odd_labels: program.odd_labels,
             history,
             now: 0,
             messages: HashMap::new(),
@@ -117,7 +82,7 @@ impl Recorder {
         recorder
     }
 
-    pub(super) fn names(&self) -> &Names {
+    pub(super) fn names(&self) -> &NameTable {
         &self.names
     }
 
@@ -160,15 +125,15 @@ impl Recorder {
         let Act::Route { session, sender, to, bytes, keyed, .. } = act else {
             return self.sent[unit as usize].clone().unwrap_or_default();
         };
-        let mut payload = self.names.unit(unit).into_bytes();
+        let mut payload = self.names.mark(unit).into_bytes();
         let filler = (0..*bytes).map(|it| (it ^ (it >> 8) ^ unit) as u8);
         payload.extend(filler);
         let request = RouteMessageRequest {
             session_id: self.names.session(*session),
             from_party: self.names.party(*sender),
             to_parties: to.iter().map(|it| self.names.party(*it)).collect(),
-            round_number: (unit % 7) as i32,
-            message_type: format!("type-{}", unit % 3),
+            round_number: self.round_of(unit),
+            message_type: self.type_of(unit),
             payload: Bytes::from(payload),
         };
         let place = unit as usize;
@@ -180,6 +145,23 @@ impl Recorder {
         self.sent[place] = Some(request.clone());
         self.keyed[place] = keyed.then_some(self.now);
         request
+    }
+
+    fn round_of(&self, unit: u32) -> i32 {
+        match self.odd_labels {
+            true => [i32::MAX, 70_000, 3, 0, 3, 1 << 24][unit as usize % 6],
+            false => (unit % 7) as i32,
+        }
+    }
+
+    fn type_of(&self, unit: u32) -> String {
+        match (self.odd_labels, unit % 4) {
+            (false, _) => format!("type-{}", unit % 3),
+            (true, 0) => String::new(),
+            (true, 1) => " round one ".into(),
+            (true, 2) => "r\u{fc}nde\u{301}/2".into(),
+            (true, _) => "commitment".repeat(9),
+        }
     }
 
     /// What is published.
@@ -210,8 +192,12 @@ impl Recorder {
         };
         if self.published.len() <= place {
             self.published.resize(place + 1, None);
-            let nothing =
-                Published { session: Session(0), kind: Kind::Other, selected: Vec::new() };
+            let nothing = Published {
+                session: Session(0),
+                kind: Kind::Other,
+                event: 0,
+                selected: Vec::new(),
+            };
             self.history.notices.resize(place + 1, nothing);
         }
         self.published[place] = Some(told.clone());
@@ -220,8 +206,9 @@ impl Recorder {
             kind: match event {
                 Event::Created | Event::Started => Kind::Begins,
                 Event::Completed | Event::Failed => Kind::Ends,
-                Event::Other => Kind::Other,
+                Event::Other | Event::Longer => Kind::Other,
             },
+            event: event.bit(),
             selected: selected.iter().map(|it| Party(u32::from(*it))).collect(),
         };
         told
@@ -306,16 +293,13 @@ impl Recorder {
     /// A copy.
     fn seen(&mut self, party: u8, copy: &MpcMessage) -> Seen {
         let message = self.message(&copy.message_id);
-        let by_payload =
-            std::str::from_utf8(copy.payload.split(|it| *it == b' ').next().unwrap_or(b""))
-                .ok()
-                .and_then(|it| self.names.number("-m", it))
-                .filter(|it| self.sent.get(*it as usize).is_some_and(Option::is_some))
-                .map(Unit);
+        let by_payload = self.names.unit(&copy.payload);
+        let by_payload = by_payload
+            .filter(|it| self.sent.get(*it as usize).is_some_and(Option::is_some))
+            .map(Unit);
         // What its payload does not tell any more, its `message_id` may.
         let unit = by_payload.or(self.units[message.index()]);
-        let session = self.names.number("-s", &copy.session_id);
-        let session = session.filter(|it| (*it as usize) < self.sessions);
+        let session = self.names.which(&copy.session_id);
         let mut whole = session.is_some();
         if let Some(unit) = unit {
             if let Some(sent) = &self.sent[unit.index()] {
@@ -353,25 +337,62 @@ impl Recorder {
                 "failed" => Phase::Failed,
                 _ => return None,
             };
-            let party = self.party(&it.party_id)?;
-            Some(Standing { party, phase, delivered_at: it.delivered_at, retries: it.retry_count })
+            Some(Standing {
+                party: self.names.whose(&it.party_id).map(Party)?,
+                phase,
+                delivered_at: it.delivered_at,
+                acknowledged_at: it.acknowledged_at,
+                retries: it.retry_count,
+            })
         };
         let deliveries = told.deliveries.iter().map(standing).collect::<Option<_>>()?;
         Some(history::Answer::Status { deliveries, all_acknowledged: told.all_acknowledged })
     }
 
-    /// What the directory says of the program's parties.
-    pub(super) fn listed(&self, told: &GetRegisteredPartiesResponse) -> Vec<Entry> {
+    /// What the directory says.
+    pub(super) fn listed(&self, told: &GetRegisteredPartiesResponse) -> Listing {
         let entry = |it: &RegisteredParty| {
-            let party = self.party(&it.party_id)?;
-            Some(Entry { party, online: it.online, last_seen_at: it.last_seen_at })
+            Some(Entry {
+                party: self.names.whose(&it.party_id).map(Party)?,
+                online: it.online,
+                last_seen_at: it.last_seen_at,
+                registered_at: it.registered_at,
+                role: (0..3).find(|role| role_name(*role) == it.role),
+                channel: channel_number(it),
+            })
         };
-        told.parties.iter().filter_map(entry).collect()
+        let nobodies = told.parties.iter().filter(|it| self.names.is_nobody(&it.party_id)).count();
+        Listing {
+            entries: told.parties.iter().filter_map(entry).collect(),
+            nobodies: nobodies as u32,
+            all: told.parties.len() as i64,
+            total: i64::from(told.total_count),
+        }
     }
+}
 
-    fn party(&self, name: &str) -> Option<Party> {
-        self.names.number("-p", name).filter(|it| *it < self.history.parties).map(Party)
-    }
+/// The addresses of that number: some by mail, some by telephone, some by push, or by all of them.
+pub(super) fn channel(party: &str, number: u8) -> Option<NotificationChannel> {
+    let address = |way: &str, is_there: bool| match is_there {
+        true => format!("{way}-{number}@{party}"),
+        false => String::new(),
+    };
+    (number > 0).then(|| NotificationChannel {
+        email: address("mail", number % 4 != 2),
+        phone: address("phone", number.is_multiple_of(2)),
+        push_token: address("push", matches!(number % 4, 0 | 3)),
+    })
+}
+
+/// The number of a party's addresses, if they are as it gave them.
+fn channel_number(listed: &RegisteredParty) -> Option<u8> {
+    let empty = NotificationChannel::default();
+    let Some(told) = listed.notification.as_ref().filter(|it| **it != empty) else {
+        return Some(0);
+    };
+    let all = [&told.email, &told.phone, &told.push_token];
+    let number = all.iter().find_map(|it| it.split_once('@')?.0.split_once('-')?.1.parse().ok())?;
+    (channel(&listed.party_id, number).as_ref() == Some(told)).then_some(number)
 }
 
 /// What came of a call: an error that only a target can make, before it has done anything, is a

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use super::attempt::{Attempt, Terms, attempt};
 use super::check::check;
+use super::names::Names;
 use super::play::{ByHand, Conditions, Stage, play_by_hand};
 use super::program::Program;
-use super::record::Names;
 use crate::connect::Door;
 use crate::power::Power;
 use crate::profile::Timers;
@@ -20,22 +20,31 @@ pub const SLACK: Duration = Duration::from_secs(1);
 pub trait Rehearsed: Sync {
     /// A new router, at this time of day. Called within a tokio runtime.
     fn opens(&self, now: SystemTime) -> (Door, Option<Power>);
+
+    /// Whether it is that time for it as well: one that asks the system has another time of day.
+    fn is_on_time(&self) -> bool;
 }
 
-fn conditions(terms: &Terms, timers: &Timers) -> Conditions {
+fn unix_millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn conditions(terms: &Terms, timers: &Timers, date: Option<i64>) -> Conditions {
     Conditions {
         offers: terms.bounds.offers,
         slack: SLACK,
         is_virtual: true,
+        date,
+        max_payload: usize::try_from(timers.max_payload_bytes).unwrap_or(usize::MAX),
         keys_kept: timers.message_ttl(),
     }
 }
 
 /// Plays a program against a new router that is called by hand, and judges what was seen.
 pub fn step(router: &impl ByHand, terms: &Terms, timers: &Timers, program: &Program) -> Attempt {
-    let begin =
-        begin().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-    let conditions = conditions(terms, timers);
+    let begin = unix_millis(begin());
+    let conditions = conditions(terms, timers, Some(begin));
     let history = play_by_hand(router.opens(begin), begin, conditions, program, Names::new("f"));
     let findings = check(&history, terms.rules);
     Attempt { history, findings }
@@ -50,10 +59,11 @@ pub fn rehearse(
 ) -> Attempt {
     on_virtual_time(async {
         let (door, power) = router.opens(begin());
+        let date = router.is_on_time().then(|| unix_millis(begin()));
         let stage = Stage {
             door,
             power,
-            conditions: conditions(terms, timers),
+            conditions: conditions(terms, timers, date),
             patience: Duration::from_secs(10),
             opening: Duration::from_millis(20),
             stop_limit: Duration::from_millis(timers.stop_timeout_ms),

@@ -22,7 +22,7 @@ pub fn program_of(terms: &Terms, seed: u64, case: u64) -> Program {
 
 /// The finding that a program is made small by: what breaks a MUST goes before what breaks a SHOULD.
 pub fn worst(findings: &[Finding]) -> Option<&Finding> {
-    findings.iter().min_by_key(|it| (it.anomaly.is_warning(), it.at))
+    findings.iter().min_by_key(|it| (it.is_warning(), it.at))
 }
 
 /// A program that was made small.

@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use super::check::Finding;
+use super::names::Naming;
 use super::program::{Act, Program, Step};
 
 /// A program under way to a smaller one.
@@ -212,7 +213,8 @@ fn concerning(program: &Program, unit: Option<u32>, party: Option<u8>) -> Progra
         })
         .collect();
     let concerns = |step: &&Step| match &step.act {
-        Act::Register { party } | Act::Heartbeat { party } => ours(*party),
+        Act::Register { party, .. } | Act::Heartbeat { party, .. } => ours(*party),
+        Act::Wrong { party, session, .. } => ours(*party) && here(&Some(*session)),
         Act::Route { session, .. } => match unit {
             Some(unit) => routes(&step.act, unit),
             None => here(&Some(*session)),
@@ -236,8 +238,8 @@ fn concerning(program: &Program, unit: Option<u32>, party: Option<u8>) -> Progra
 
 /// The ways to make something of a program simpler, one after the other; nothing after the last one.
 fn simpler(program: &Program, way: usize) -> Option<Program> {
-    let whole: [fn(&Program) -> Program; 5] =
-        [fewer_parties, fewer_sessions, one_after_another, plain, fewer_messages];
+    let whole: [fn(&Program) -> Program; 6] =
+        [plain_names, fewer_parties, fewer_sessions, one_after_another, plain, fewer_messages];
     if let Some(change) = whole.get(way) {
         return Some(change(program));
     }
@@ -251,6 +253,11 @@ fn simpler(program: &Program, way: usize) -> Option<Program> {
             (*count, *bytes, *keyed) = ((*count / 2).max(1), 0, false);
         }
         (1, Act::Poll { newer, .. }) => *newer = false,
+        (1, Act::Register { channel, .. }) => *channel = 0,
+        (1, Act::Heartbeat { ahead, .. }) => *ahead = 0,
+        (1, Act::Listen { only, .. }) => only.clear(),
+        (1, Act::List { only_online, .. }) => *only_online = false,
+        (2, Act::List { role, .. }) => *role = None,
         (1, Act::Wait { ms }) => *ms /= 2,
         (2, Act::Route { to, .. }) if to.len() > 1 => to.truncate(1),
         (2, Act::Publish { selected, .. }) => selected.truncate(1),
@@ -289,8 +296,9 @@ fn fewer_parties(program: &Program) -> Program {
 
 fn parties(act: &mut Act, tell: &mut impl FnMut(&mut u8)) {
     match act {
-        Act::Register { party }
-        | Act::Heartbeat { party }
+        Act::Register { party, .. }
+        | Act::Heartbeat { party, .. }
+        | Act::Wrong { party, .. }
         | Act::Subscribe { party, .. }
         | Act::Poll { party, .. }
         | Act::Acknowledge { party, .. }
@@ -312,6 +320,7 @@ fn fewer_sessions(program: &Program) -> Program {
     let is_used = program.steps.iter().any(|step| match &step.act {
         Act::Publish { session, .. }
         | Act::Route { session, .. }
+        | Act::Wrong { session, .. }
         | Act::AcknowledgeAll { session, .. } => usize::from(*session) == last,
         Act::Subscribe { session, .. }
         | Act::Poll { session, .. }
@@ -324,6 +333,10 @@ fn fewer_sessions(program: &Program) -> Program {
         smaller.sessions.pop();
     }
     smaller
+}
+
+fn plain_names(program: &Program) -> Program {
+    Program { naming: Naming::Plain, odd_labels: false, ..program.clone() }
 }
 
 fn one_after_another(program: &Program) -> Program {

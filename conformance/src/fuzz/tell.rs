@@ -8,7 +8,7 @@ use super::history::{
     Answer, Asked, Call, End, Got, History, Message, Moment, NEVER, Party, Phase, Seen, Session,
     Unit,
 };
-use super::program::party_name;
+use super::program::{party_name, role_name};
 use crate::families;
 
 /// At most so many lines are told of what was seen.
@@ -182,7 +182,10 @@ fn ms(at: Moment) -> String {
 
 fn caller(history: &History, call: &Call) -> Option<Party> {
     match &call.asked {
-        Asked::Register(party) | Asked::Heartbeat(party) | Asked::Poll(party, ..) => Some(*party),
+        Asked::Register(party, _)
+        | Asked::Heartbeat(party)
+        | Asked::Poll(party, ..)
+        | Asked::Wrong(_, party) => Some(*party),
         Asked::Acknowledge { party, .. } => Some(*party),
         Asked::Route(unit) => Some(history.units[unit.index()].sender),
         Asked::Status(..) | Asked::Publish(_) | Asked::List { .. } => None,
@@ -195,7 +198,9 @@ fn of_call(history: &History, units: &[Option<Unit>], call: &Call) -> (Mark, Str
         unit.map_or_else(|| format!("message {}", message.0), |it| format!("m{}", it.0))
     };
     let asked = match &call.asked {
-        Asked::Register(_) => "RegisterParty".into(),
+        Asked::Register(_, 0) => "RegisterParty".into(),
+        Asked::Register(_, channel) => format!("RegisterParty with address {channel}"),
+        Asked::Wrong(what, _) => what.to_string(),
         Asked::Heartbeat(_) => "Heartbeat".into(),
         Asked::Route(unit) => {
             let routed = &history.units[unit.index()];
@@ -220,8 +225,11 @@ fn of_call(history: &History, units: &[Option<Unit>], call: &Call) -> (Mark, Str
             let selected = if selected.is_empty() { "nobody".into() } else { selected.join(", ") };
             format!("PublishSessionEvent e{} of s{} for {selected}", notice.0, published.session.0)
         }
-        Asked::List { only_online: true } => "GetRegisteredParties, only_online".into(),
-        Asked::List { only_online: false } => "GetRegisteredParties".into(),
+        Asked::List { only_online, role } => {
+            let role = role.map_or_else(String::new, |it| format!(" {}", role_name(it)));
+            let online = if *only_online { ", only_online" } else { "" };
+            format!("GetRegisteredParties{role}{online}")
+        }
     };
     let took = match call.ended {
         NEVER => String::new(),
@@ -238,6 +246,7 @@ fn of_call(history: &History, units: &[Option<Unit>], call: &Call) -> (Mark, Str
 fn of_answer(answer: &Answer) -> String {
     match answer {
         Answer::Accepted => "accepted".into(),
+        Answer::Registered(at) => format!("registered_at {at}"),
         Answer::Nonsense => "what makes no sense".into(),
         Answer::Heartbeat { pending, .. } => format!("pending_messages {pending}"),
         Answer::Routed(message) => format!("accepted as message {}", message.0),
@@ -256,10 +265,12 @@ fn of_answer(answer: &Answer) -> String {
             all.collect::<Vec<_>>().join(", ")
         }
         Answer::Published(count) => format!("subscriber_count {count}"),
-        Answer::Listed(all) => {
+        Answer::Listed(listing) => {
             let of = |online| if online { "online" } else { "offline" };
-            let all = all.iter().map(|it| format!("{} {}", party_name(it.party.0), of(it.online)));
-            all.collect::<Vec<_>>().join(", ")
+            let all = listing.entries.iter();
+            let all = all.map(|it| format!("{} {}", party_name(it.party.0), of(it.online)));
+            let others = (listing.nobodies > 0).then(|| "a name that nobody registered".into());
+            all.chain(others).collect::<Vec<_>>().join(", ")
         }
     }
 }

@@ -70,7 +70,7 @@ fn a_legal_variant_has_no_anomaly() {
             let program = program_of(&terms, 2, case);
             let play = |program: &Program| rehearse(&specimens, &terms, &specimens.timers, program);
             let attempt = play(&program);
-            let finding = worst(&attempt.findings).filter(|it| !it.anomaly.is_warning())?.clone();
+            let finding = worst(&attempt.findings).filter(|it| !it.is_warning())?.clone();
             let shrunk = shrink(program, attempt, finding.anomaly, play);
             let finding = worst(&shrunk.attempt.findings)?;
             let (program, story) = (&shrunk.program, tell::story(&shrunk.attempt, finding));

@@ -66,6 +66,10 @@ impl Rehearsed for InMemory {
         let limit = self.timers.receive_limit();
         (Door::memory(router.max_decoding_message_size(limit)), None)
     }
+
+    fn is_on_time(&self) -> bool {
+        false
+    }
 }
 
 impl ByHand for InMemory {

@@ -74,6 +74,9 @@ impl Ground {
                 offers: terms.bounds.offers,
                 slack,
                 is_virtual: false,
+                date: None,
+                max_payload: usize::try_from(subject.timers.max_payload_bytes)
+                    .unwrap_or(usize::MAX),
                 keys_kept: subject.timers.message_ttl(),
             },
             opening: OPENING.max(Duration::from_micros(4 * calibration.round_trip_max_us)),
@@ -90,6 +93,8 @@ impl Ground {
     pub(super) async fn play(&mut self, program: &Program) -> Result<Attempt, Failure> {
         self.played += 1;
         let names = Names::new(format!("{}z{}", self.run, self.played));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.stage.conditions.date = i64::try_from(now.as_millis()).ok();
         let wait = self.pace.wait();
         let attempt = attempt(&self.stage, self.terms.rules, program, names);
         let mut attempt = attempt.await.map_err(Failure::usage)?;
@@ -180,7 +185,7 @@ async fn search(
             break;
         }
         let Some(finding) = worst(&attempt.findings).cloned() else { continue };
-        if finding.anomaly.is_warning() {
+        if finding.is_warning() {
             if outcome.warned.iter().all(|it| it.anomaly != finding.anomaly) {
                 outcome.warned.push(finding);
             }

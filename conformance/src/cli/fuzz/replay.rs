@@ -69,7 +69,7 @@ impl Replay {
 /// Tells what came of playing a program so often, and whether that breaks a MUST.
 fn tell(file: &std::path::Path, program: &Program, attempts: Vec<Attempt>) -> bool {
     let times = attempts.len() as u32;
-    let is_broken = |it: &&Attempt| worst(&it.findings).is_some_and(|it| !it.anomaly.is_warning());
+    let is_broken = |it: &&Attempt| worst(&it.findings).is_some_and(|it| !it.is_warning());
     let shows = attempts.iter().filter(is_broken).count() as u32;
     let Some(attempt) = attempts.iter().find(is_broken) else {
         println!("{} {}: nothing wrong", "right".green().bold(), file.display());

@@ -37,7 +37,7 @@ pub(super) fn fuzz(
     };
     let first = kept.iter().find_map(|program| {
         let attempt = play(program);
-        let finding = worst(&attempt.findings).filter(|it| !it.anomaly.is_warning());
+        let finding = worst(&attempt.findings).filter(|it| !it.is_warning());
         finding.cloned().map(|finding| (None, program.clone(), finding, attempt))
     });
     let (next, played) = (AtomicU64::new(0), AtomicU64::new(kept.len() as u64));
@@ -59,7 +59,7 @@ pub(super) fn fuzz(
                     let Some(finding) = worst(&attempt.findings).cloned() else { continue };
                     let mut outcome = outcome.lock().unwrap_or_else(|it| it.into_inner());
                     let (found, warned) = &mut *outcome;
-                    if finding.anomaly.is_warning() {
+                    if finding.is_warning() {
                         let is_new =
                             |it: &crate::fuzz::check::Finding| it.anomaly != finding.anomaly;
                         if warned.iter().all(is_new) {

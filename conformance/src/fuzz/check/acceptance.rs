@@ -11,7 +11,7 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     let mut registered = vec![NEVER; model.history.parties as usize];
     let mut may_be_registered = vec![NEVER; model.history.parties as usize];
     for call in &model.history.calls {
-        if let Asked::Register(party) = call.asked
+        if let Asked::Register(party, _) = call.asked
             && call.got != Got::Refused
         {
             let may = &mut may_be_registered[party.index()];
@@ -33,7 +33,7 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             }
         };
         let (right, party) = match &call.asked {
-            Asked::Register(party) => (Truth::Yes, Some(*party)),
+            Asked::Register(party, _) => (Truth::Yes, Some(*party)),
             Asked::Heartbeat(party) => (known(*party), Some(*party)),
             Asked::Poll(party, session, _) => {
                 let right = match (known(*party), session) {
@@ -72,6 +72,15 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             }
             Asked::Acknowledge { party, session, message, success } => {
                 acknowledged(model, found, call, (*party, *session, *message, *success));
+                continue;
+            }
+            Asked::Wrong(what, party) => {
+                if let Got::Done(_) = call.got
+                    && (model.rules.membership || !what.needs_membership())
+                {
+                    let (anomaly, breaks) = (Anomaly::WrongAccepted, what.breaks());
+                    found.add_as(anomaly, breaks, call.ended, *party, None, || what.to_string());
+                }
                 continue;
             }
             Asked::Publish(_) | Asked::Status(..) | Asked::List { .. } => continue,
@@ -114,7 +123,7 @@ fn may_be_superseded(streams: &[Opened], stream: &Opened) -> bool {
 
 fn judge(found: &mut Findings, call: &Call, right: Truth, party: Option<Party>) {
     let (name, unit, promises, forbids) = match &call.asked {
-        Asked::Register(_) => ("RegisterParty", None, "REG-4", "REG-2"),
+        Asked::Register(..) => ("RegisterParty", None, "REG-4", "REG-2"),
         Asked::Heartbeat(_) => ("Heartbeat", None, "HB-1", "HB-2"),
         Asked::Route(unit) => ("RouteMessage", Some(*unit), "RTE-1", "SES-1"),
         Asked::Poll(..) => ("GetPendingMessages", None, "PND-1", "SES-7"),

@@ -19,7 +19,9 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     let mut latest = i64::MIN;
     let mut latest_before = vec![i64::MIN; model.history.calls.len()];
     let mut last_seen = vec![i64::MIN; model.history.parties as usize];
-    let mut last_seen_before: Vec<Vec<i64>> = vec![Vec::new(); model.history.calls.len()];
+    // The time with which the last heartbeat was answered.
+    let mut beat = vec![i64::MIN; model.history.parties as usize];
+    let mut last_seen_before: Vec<Vec<(i64, i64)>> = vec![Vec::new(); model.history.calls.len()];
     for (_, is_end, number) in order {
         let call = &model.history.calls[number];
         match &call.got {
@@ -35,17 +37,25 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
                     });
                 }
                 latest = latest.max(*server_ms);
+                let known = &mut beat[party.index()];
+                *known = server_ms.max(known).to_owned();
                 counting.holds(found, call, party, *pending);
             }
             Got::Done(Answer::Listed(listed)) => {
                 if !is_end {
-                    let of = |it: &Entry| last_seen[it.party.index()];
-                    last_seen_before[number] = listed.iter().map(of).collect();
+                    let of = |it: &Entry| (last_seen[it.party.index()], beat[it.party.index()]);
+                    last_seen_before[number] = listed.entries.iter().map(of).collect();
                     continue;
                 }
-                for (entry, before) in listed.iter().zip(&last_seen_before[number]) {
+                for (entry, (before, beat)) in listed.entries.iter().zip(&last_seen_before[number])
+                {
                     // Who was heard of when need not survive a restart.
                     let may_be_new = model.history.outages.iter().any(|it| it.0 <= call.ended);
+                    if entry.last_seen_at < *beat && !may_be_new {
+                        found.add(Anomaly::LastSeenBehind, call.ended, entry.party, None, || {
+                            format!("{} after a heartbeat at {beat}", entry.last_seen_at)
+                        });
+                    }
                     if entry.last_seen_at < *before && !may_be_new {
                         found.add(Anomaly::LastSeenGoesBack, call.ended, entry.party, None, || {
                             format!("{} after {before}", entry.last_seen_at)
@@ -54,7 +64,7 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
                     let known = &mut last_seen[entry.party.index()];
                     *known = entry.last_seen_at.max(*known);
                 }
-                lives.holds(model, found, call, listed);
+                lives.holds(model, found, call, &listed.entries);
             }
             _ => {}
         }
@@ -136,7 +146,10 @@ impl Lives {
         let mut all = vec![Life::default(); model.history.parties as usize];
         for call in &model.history.calls {
             let party = match &call.asked {
-                Asked::Register(party) | Asked::Heartbeat(party) | Asked::Poll(party, ..) => *party,
+                Asked::Register(party, _)
+                | Asked::Heartbeat(party)
+                | Asked::Poll(party, ..)
+                | Asked::Wrong(_, party) => *party,
                 Asked::Acknowledge { party, .. } => *party,
                 Asked::Route(unit) => model.history.units[unit.index()].sender,
                 // The sender asks, on its own connection.
@@ -151,11 +164,11 @@ impl Lives {
             let is_done = matches!(call.got, Got::Done(_));
             // Registering again need not be one.
             let is_sign = match call.asked {
-                Asked::Register(_) => life.may_register.is_none(),
+                Asked::Register(..) => life.may_register.is_none(),
                 Asked::Heartbeat(_) => true,
                 _ => false,
             };
-            if let Asked::Register(_) = call.asked
+            if let Asked::Register(..) = call.asked
                 && call.got != Got::Refused
             {
                 life.may_register.get_or_insert(call.begun);
@@ -188,7 +201,7 @@ impl Lives {
 
     /// Holds a listing against it.
     fn holds(&self, model: &Model<'_>, found: &mut Findings, call: &Call, listed: &[Entry]) {
-        let Asked::List { only_online } = call.asked else { return };
+        let Asked::List { only_online, role } = call.asked else { return };
         let timeout = model.rules.heartbeat_timeout;
         let mut entries: Vec<Option<&Entry>> = vec![None; self.0.len()];
         for entry in listed {
@@ -203,6 +216,18 @@ impl Lives {
         }
         for (life, (number, entry)) in self.0.iter().zip((0..).zip(entries)) {
             let (party, is_online) = (Party(number), entry.is_some_and(|it| it.online));
+            if role.is_some_and(|it| it != party.role()) {
+                if entry.is_some() {
+                    let words = || "it has another role than the one asked for".into();
+                    let anomaly = Anomaly::ListedWrongly;
+                    found.add_as(anomaly, "DIR-2", call.ended, party, None, words);
+                }
+                continue;
+            }
+            if only_online && entry.is_some_and(|it| !it.online) {
+                let words = || "it is offline, and only who is online was asked for".into();
+                found.add_as(Anomaly::ListedWrongly, "DIR-3", call.ended, party, None, words);
+            }
             let is_registered = life.registered.is_some_and(|it| it < call.begun);
             if is_registered && entry.is_none() && !only_online {
                 found.add(Anomaly::NotListed, call.ended, party, None, || {

@@ -1,8 +1,8 @@
 //! What subscribers to events heard, and what they did not.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{Answer, Asked, Got, Heard, Moment, NEVER, Notice, Party};
-use super::super::model::Model;
+use super::super::history::{Answer, Asked, Got, Heard, Listening, Moment, NEVER, Notice, Party};
+use super::super::model::{Model, Truth};
 use super::Findings;
 
 /// When an event was published.
@@ -30,6 +30,9 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
         let selected = &history.notices[notice.index()].selected;
         selected.is_empty() || selected.contains(&party)
     };
+    let wants = |listener: &Listening, notice: Notice| {
+        listener.only == 0 || listener.only & history.notices[notice.index()].event != 0
+    };
 
     // Of each listener: what came, in its order.
     let mut came: Vec<Vec<(Moment, Notice)>> = vec![Vec::new(); history.listeners.len()];
@@ -52,6 +55,14 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
         if !selects(notice, listener.party) {
             add(Anomaly::EventToOthers, "an event that selects others");
         }
+        if !wants(listener, notice) {
+            add(Anomaly::EventUnasked, "an event of a type that was not asked for");
+        }
+        let is_old = tried.accepted.saturating_add(model.rules.slack) < listener.begun;
+        let selects_nobody = history.notices[notice.index()].selected.is_empty();
+        if model.rules.replays_events && is_old && selects_nobody {
+            add(Anomaly::EventReplayed, "an event from long before the subscription");
+        }
         came[heard.listener.index()].push((heard.at, notice));
     }
 
@@ -67,9 +78,9 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
                 });
                 continue;
             }
-            // What was replayed from before has an order of its own.
+            // What was replayed from before may have an order of its own.
             let tried = &tried[notice.index()];
-            if tried.begun < listener.begun {
+            if tried.begun < listener.begun && !model.rules.replays_events {
                 continue;
             }
             if tried.accepted < latest {
@@ -86,9 +97,33 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             if due.begun > listener.sound {
                 break;
             }
-            if latest < listener.sound && selects(own, listener.party) && on_it[*notice] != number {
+            let is_due = latest < listener.sound
+                && selects(own, listener.party)
+                && wants(listener, own)
+                && on_it[*notice] != number;
+            if is_due {
                 found.add(Anomaly::EventLost, latest, listener.party, None, || {
                     format!("event {notice} was accepted at {}, and did not come", due.accepted)
+                });
+            }
+        }
+        let replayed = listener.alive.saturating_add(model.rules.slack);
+        if !model.rules.replays_events || replayed >= listener.sound {
+            continue;
+        }
+        for notice in &order {
+            let (due, own) = (&tried[*notice], Notice(*notice as u32));
+            let published = &history.notices[*notice];
+            let is_due = due.accepted < listener.begun
+                && published.selected.contains(&listener.party)
+                && wants(listener, own)
+                && on_it[*notice] != number
+                // Events need not survive a restart.
+                && !model.was_out(due.begun, listener.sound)
+                && model.is_open(published.session, listener.begun, listener.sound) == Truth::Yes;
+            if is_due {
+                found.add_as(Anomaly::EventLost, "EVT-13", replayed, listener.party, None, || {
+                    format!("event {notice} was accepted before, and was not replayed")
                 });
             }
         }
@@ -113,7 +148,9 @@ fn counts(model: &Model<'_>, found: &mut Findings) {
         let (mut may, mut must) = (Vec::new(), Vec::new());
         for listener in &history.listeners {
             let party = listener.party;
-            let is_selected = published.selected.is_empty() || published.selected.contains(&party);
+            let is_selected = (published.selected.is_empty()
+                || published.selected.contains(&party))
+                && (listener.only == 0 || listener.only & published.event != 0);
             // That others do not get it is a SHOULD (EVT-12): who did may be counted.
             let may_have_it = is_selected
                 || listener.sound <= call.ended

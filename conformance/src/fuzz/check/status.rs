@@ -77,6 +77,7 @@ struct Told {
     at: Moment,
     phase: Option<Phase>,
     delivered_at: i64,
+    acknowledged_at: i64,
     retries: i32,
 }
 
@@ -85,6 +86,7 @@ impl Told {
     fn note(&mut self, at: Moment, standing: &Standing, was_out: bool) {
         self.at = at;
         self.delivered_at = standing.delivered_at;
+        self.acknowledged_at = standing.acknowledged_at;
         let is_over = self.phase >= Some(Phase::Acknowledged);
         if was_out && !is_over {
             (self.phase, self.retries) = (Some(standing.phase), standing.retries);
@@ -119,6 +121,13 @@ impl Told {
         if self.delivered_at != 0 && standing.delivered_at != self.delivered_at {
             found.add(Anomaly::DeliveredAtMoves, call.ended, party, unit, || {
                 format!("{} after {}", standing.delivered_at, self.delivered_at)
+            });
+        }
+        // That of a failed one is unspecified.
+        let is_same = standing.acknowledged_at == self.acknowledged_at;
+        if phase == Phase::Acknowledged && self.acknowledged_at != 0 && !is_same {
+            found.add(Anomaly::AcknowledgedAtMoves, call.ended, party, unit, || {
+                format!("{} after {}", standing.acknowledged_at, self.acknowledged_at)
             });
         }
         let session = model.history.units[unit.index()].session;
@@ -177,6 +186,25 @@ fn phase(
         Phase::Acknowledged => delivery.is_bad < call.begun && may_fail > delivery.is_bad,
         Phase::Failed => delivery.is_good < call.begun,
     };
+    let Standing { delivered_at, acknowledged_at, .. } = *standing;
+    let was_out = model.was_out(model.fates[delivery.unit.index()].begun, call.ended);
+    let untimely = match standing.phase {
+        // Over a restart it may have fallen back to that.
+        Phase::Pending => (acknowledged_at != 0 && !was_out).then_some("STS-2"),
+        Phase::Delivered => (delivered_at == 0 || acknowledged_at != 0).then_some("STS-3"),
+        Phase::Acknowledged => {
+            let are_set = delivered_at != 0 && acknowledged_at != 0;
+            (are_set && acknowledged_at < delivered_at).then_some("STS-4")
+        }
+        Phase::Failed => None,
+    };
+    if let Some(breaks) = untimely {
+        let (party, unit) = (delivery.party, delivery.unit);
+        found.add_as(Anomaly::StatusTimes, breaks, call.ended, party, unit, || {
+            let phase = standing.phase;
+            format!("{phase:?}, delivered_at {delivered_at}, acknowledged_at {acknowledged_at}")
+        });
+    }
     for (is_so, anomaly) in [(is_ahead, Anomaly::StatusAhead), (is_behind, Anomaly::StatusBehind)] {
         if is_so {
             found.add(anomaly, call.ended, delivery.party, delivery.unit, || {

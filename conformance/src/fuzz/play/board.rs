@@ -11,8 +11,9 @@ use tonic::{Code, Status};
 
 use super::super::calls::By;
 use super::super::history::{End, Got, Listener, Moment, Stream};
-use super::super::program::Program;
-use super::super::record::{Names, Recorder, refused};
+use super::super::names::NameTable;
+use super::super::program::{Event, Program};
+use super::super::record::{Recorder, refused};
 
 /// A subscription that is open.
 #[derive(Clone, Debug)]
@@ -41,9 +42,9 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Board {
-    pub(super) fn new(program: &Program, names: Names) -> Self {
+    pub(super) fn new(program: &Program, names: NameTable, date: Option<i64>) -> Self {
         Self {
-            recorder: Mutex::new(Recorder::new(names, program)),
+            recorder: Mutex::new(Recorder::new(names, program, date)),
             lives: (0..program.parties).map(|_| AtomicU64::new(0)).collect(),
             streams: Mutex::default(),
             listeners: Mutex::default(),
@@ -125,8 +126,14 @@ impl Board {
     }
 
     /// A party subscribes to events.
-    pub(super) fn listens(&self, now: Moment, number: u32, party: u8) -> Open<Listener> {
-        let listener = self.recorder().listens(now, party);
+    pub(super) fn listens(
+        &self,
+        now: Moment,
+        number: u32,
+        party: u8,
+        only: &[Event],
+    ) -> Open<Listener> {
+        let listener = self.recorder().listens(now, party, only);
         let open = Open { number: listener, party, end: CancellationToken::new() };
         lock(&self.listeners).insert(number, open.clone());
         open

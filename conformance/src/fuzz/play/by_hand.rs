@@ -16,8 +16,8 @@ use tonic::{Request as Asking, Response, Status};
 
 use super::super::calls::{By, Reply, Request};
 use super::super::history::{End, History, Listener, Moment, Stream as StreamNumber};
-use super::super::program::Program;
-use super::super::record::Names;
+use super::super::names::{NameTable, Names};
+use super::super::program::{Event, Program};
 use super::board::{Board, Open, broken_off, not_opened};
 use super::wire::with_key;
 use super::{Conditions, Hands, Play};
@@ -57,6 +57,7 @@ pub fn play_by_hand(
     names: Names,
 ) -> History {
     let hands = Hand { begin, state: RefCell::new(State::new(router)) };
+    let names = NameTable::new(names, program);
     let play = Play::new(hands, conditions, program, names);
     match pin!(play.to_the_end(program)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(history) => history,
@@ -257,7 +258,21 @@ fn ask<R: MessageRouter>(router: &R, request: Request) -> Option<Result<Reply, S
         Request::Status(it) => {
             at_once(router.get_message_status(Asking::new(it)))?.map(Reply::Status)
         }
+        Request::Subscribe(it) => {
+            at_once(router.subscribe_messages(Asking::new(it)))?.and_then(is_open)
+        }
+        Request::Listen(it) => {
+            at_once(router.subscribe_session_events(Asking::new(it)))?.and_then(is_open)
+        }
     })
+}
+
+/// Whether a subscription was refused, by the first that is on it.
+fn is_open<T>(stream: impl Stream<Item = Result<T, Status>>) -> Result<Reply, Status> {
+    match pin!(stream).poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Err(status))) => Err(status),
+        _ => Ok(Reply::Open),
+    }
 }
 
 impl<S: Stepping> Hands for Hand<S> {
@@ -305,11 +320,12 @@ impl<S: Stepping> Hands for Hand<S> {
         board: &Arc<Board>,
         number: u32,
         party: u8,
+        only: &[Event],
         request: SubscribeSessionEventsRequest,
     ) {
         let state = &mut *self.state.borrow_mut();
         state.sweep();
-        let open = board.listens(state.now, number, party);
+        let open = board.listens(state.now, number, party, only);
         match at_once(state.router.router().subscribe_session_events(Asking::new(request))) {
             Some(Ok(stream)) => {
                 board.hears(state.now, &open);

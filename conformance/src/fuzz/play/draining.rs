@@ -13,7 +13,7 @@ impl<H: Hands> Play<H> {
         // What is due on the streams that are open may still be on its way.
         self.settles(program).await;
         for party in 0..program.parties {
-            self.lives(party, false).await;
+            self.lives(party).await;
         }
         self.board.breaks(self.hands.now(), |_| true);
         self.board.recorder().drains(self.hands.now());
@@ -21,7 +21,7 @@ impl<H: Hands> Play<H> {
             for session in 0..program.sessions.len() as u8 {
                 self.fetches(program, party, session).await;
             }
-            self.lives(party, false).await;
+            self.lives(party).await;
         }
         if self.conditions.is_virtual {
             self.hands.pass(&self.board, self.conditions.slack + Duration::from_millis(1)).await;
@@ -38,10 +38,10 @@ impl<H: Hands> Play<H> {
                     self.polls(party, Some(session), 0, false).await;
                 }
             }
-            self.lives(party, false).await;
+            self.lives(party).await;
         }
         self.all_statuses(program).await;
-        self.lists(false, false).await;
+        self.lists(false, None, false).await;
     }
 
     /// Fetches what waits for a party in a session, by a poll and by a stream.
@@ -58,7 +58,7 @@ impl<H: Hands> Play<H> {
             None => true,
         })
         .await;
-        self.lives(party, false).await;
+        self.lives(party).await;
         self.board.closes(self.hands.now(), number, End::Ours);
     }
 

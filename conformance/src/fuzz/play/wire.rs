@@ -11,6 +11,7 @@ use tonic::{Request as Asking, Response, Status};
 
 use super::super::calls::{By, Reply, Request};
 use super::super::history::{End, Moment};
+use super::super::program::Event;
 use super::board::{Board, broken_off, not_opened};
 use super::{Hands, Stage};
 use crate::connect::{Cut, Door};
@@ -39,10 +40,7 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// If a party has no certificate.
-    pub(super) fn new(
-        stage: &'a Stage,
-        parties: impl Iterator<Item = String>,
-    ) -> Result<Self, NoIdentity> {
+    pub(super) fn new(stage: &'a Stage, parties: &[String]) -> Result<Self, NoIdentity> {
         let client = |door: &Door| {
             let (channel, cut) = door.connect_cuttable();
             let stub = MessageRouterClient::new(channel)
@@ -50,7 +48,8 @@ impl<'a> Wire<'a> {
                 .max_encoding_message_size(usize::MAX);
             Client { stub, cut }
         };
-        let doors = parties.map(|name| stage.door.named(&name)).collect::<Result<Vec<_>, _>>()?;
+        let doors =
+            parties.iter().map(|name| stage.door.named(name)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             stage,
             began: Instant::now(),
@@ -73,7 +72,12 @@ fn kind<T>(of: fn(T) -> Reply) -> impl Fn(Response<T>) -> Reply {
     move |it| of(it.into_inner())
 }
 
-async fn ask(mut stub: MessageRouterClient<Channel>, request: Request) -> Result<Reply, Status> {
+/// Makes a call. Whether a subscription is refused is waited for by so long.
+async fn ask(
+    mut stub: MessageRouterClient<Channel>,
+    request: Request,
+    refusal: Duration,
+) -> Result<Reply, Status> {
     match request {
         Request::Register(it) => stub.register_party(it).await.map(kind(Reply::Register)),
         Request::Heartbeat(it) => stub.heartbeat(it).await.map(kind(Reply::Heartbeat)),
@@ -87,6 +91,25 @@ async fn ask(mut stub: MessageRouterClient<Channel>, request: Request) -> Result
             stub.acknowledge_message(it).await.map(kind(Reply::Acknowledge))
         }
         Request::Status(it) => stub.get_message_status(it).await.map(kind(Reply::Status)),
+        Request::Subscribe(it) => {
+            let opening = async { stub.subscribe_messages(it).await?.into_inner().message().await };
+            is_open(tokio::time::timeout(refusal, opening).await)
+        }
+        Request::Listen(it) => {
+            let opening =
+                async { stub.subscribe_session_events(it).await?.into_inner().message().await };
+            is_open(tokio::time::timeout(refusal, opening).await)
+        }
+    }
+}
+
+/// Whether a subscription was refused: it says so by its headers, or as the first that comes.
+fn is_open<T>(
+    came: Result<Result<T, Status>, tokio::time::error::Elapsed>,
+) -> Result<Reply, Status> {
+    match came {
+        Ok(Err(status)) => Err(status),
+        Ok(Ok(_)) | Err(_) => Ok(Reply::Open),
     }
 }
 
@@ -113,7 +136,8 @@ impl Hands for Wire<'_> {
         by: By,
         request: Request,
     ) -> Option<Result<Reply, Status>> {
-        tokio::time::timeout(self.stage.patience, ask(self.stub(by), request)).await.ok()
+        let asking = ask(self.stub(by), request, self.stage.conditions.slack);
+        tokio::time::timeout(self.stage.patience, asking).await.ok()
     }
 
     async fn subscribe(
@@ -164,11 +188,12 @@ impl Hands for Wire<'_> {
         board: &Arc<Board>,
         number: u32,
         party: u8,
+        only: &[Event],
         request: SubscribeSessionEventsRequest,
     ) {
         let (board, began) = (Arc::clone(board), self.began);
         let now = move || began.elapsed().as_nanos() as Moment;
-        let open = board.listens(now(), number, party);
+        let open = board.listens(now(), number, party, only);
         let mut stub = self.stub(By::Party(party));
         let (opened, is_open) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(async move {

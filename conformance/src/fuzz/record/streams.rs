@@ -84,9 +84,10 @@ impl Recorder {
     }
 
     /// A subscription to events is sent.
-    pub(in crate::fuzz) fn listens(&mut self, now: Moment, party: u8) -> Listener {
+    pub(in crate::fuzz) fn listens(&mut self, now: Moment, party: u8, only: &[Event]) -> Listener {
         let (begun, party) = (self.at(now), Party(u32::from(party)));
-        self.history.listeners.push(Listening { party, begun, alive: NEVER, sound: 0 });
+        let only = only.iter().fold(0, |bits, it| bits | it.bit());
+        self.history.listeners.push(Listening { party, only, begun, alive: NEVER, sound: 0 });
         Listener(self.history.listeners.len() as u32 - 1)
     }
 
@@ -107,12 +108,12 @@ impl Recorder {
     ) -> Moment {
         let at = self.hears(now, listener);
         let party = self.history.listeners[listener.index()].party.0 as u8;
-        let notice = self.names.number("-e", &event.event_id).map(Notice);
+        let notice = self.names.notice(&event.event_id).map(Notice);
         let told = notice.and_then(|it| self.published.get(it.index())?.as_ref());
         let notice = notice.filter(|_| told.is_some());
         let whole = told.is_some_and(|told| self.is_whole(party, told, event));
         // Events of others are nobody's here: whoever listens may get all that select nobody.
-        let is_own = self.names.number("-s", &event.session_id).is_some();
+        let is_own = self.names.which(&event.session_id).is_some();
         if is_own || notice.is_some() {
             self.history.heard.push(Heard { listener, at, notice, whole });
         }

@@ -22,6 +22,9 @@ pub(super) const RULES: Rules = Rules {
     early: 0,
     is_alone: true,
     membership: true,
+    replays_events: true,
+    shows_channels: true,
+    clock_tolerance: 0,
 };
 
 /// A delivery.
@@ -155,7 +158,7 @@ impl World {
         self.pass();
         self.registered[party.index()].get_or_insert(self.now);
         self.heard[party.index()] = self.now;
-        self.call(Asked::Register(party), Got::Done(Answer::Accepted));
+        self.call(Asked::Register(party, 0), Got::Done(Answer::Registered(1)));
     }
 
     fn publish(&mut self, session: Session, kind: Kind, selected: Vec<Party>, surely: bool) {
@@ -178,7 +181,7 @@ impl World {
         }
         parties.sort_unstable();
         parties.dedup();
-        self.history.notices.push(Published { session, kind, selected });
+        self.history.notices.push(Published { session, kind, event: 1, selected });
         let answer = Answer::Published(parties.len() as i64);
         let got = if surely { Got::Done(answer) } else { self.answered(answer) };
         self.call(Asked::Publish(notice), got);
@@ -389,6 +392,10 @@ impl World {
                 party: it.party,
                 phase: it.phase,
                 delivered_at: it.delivered_at,
+                acknowledged_at: match it.phase {
+                    Phase::Acknowledged => it.delivered_at + 1,
+                    _ => 0,
+                },
                 retries: it.retries,
             })
             .collect();
@@ -407,21 +414,35 @@ impl World {
     fn list(&mut self) {
         let entries = (0..PARTIES).map(Party).filter(|it| self.registered[it.index()].is_some());
         let online = |party: Party| self.heard[party.index()] + RULES.heartbeat_timeout > self.now;
-        let listed = entries
+        let entries: Vec<_> = entries
             .map(|party| Entry {
                 party,
                 online: online(party),
                 last_seen_at: (self.heard[party.index()] / 100) as i64,
+                registered_at: 1,
+                role: Some(party.role()),
+                channel: Some(0),
             })
             .collect();
-        self.call(Asked::List { only_online: false }, Got::Done(Answer::Listed(listed)));
+        let all = entries.len() as i64;
+        let listing = Listing { entries, nobodies: 0, all, total: all };
+        let asked = Asked::List { only_online: false, role: None };
+        self.call(asked, Got::Done(Answer::Listed(listing)));
     }
 
     fn listen(&mut self) {
         let party = self.party();
         let (begun, alive) = (self.now - 2, self.now + 2);
         self.listening.push((self.history.listeners.len(), party));
-        self.history.listeners.push(Listening { party, begun, alive, sound: NEVER });
+        let listener = Listener(self.history.listeners.len() as u32);
+        self.history.listeners.push(Listening { party, only: 0, begun, alive, sound: NEVER });
+        for (number, published) in (0..).zip(&self.history.notices) {
+            let is_over = self.ended[published.session.index()];
+            if published.selected.contains(&party) && !is_over {
+                let notice = Some(Notice(number));
+                self.history.heard.push(Heard { listener, at: alive, notice, whole: true });
+            }
+        }
     }
 
     fn drain(&mut self) {

@@ -3,6 +3,21 @@
 use super::*;
 use crate::fuzz::model::Truth;
 
+/// The place of a listing.
+fn listing_of(history: &History, random: &mut ChaCha20Rng) -> Option<usize> {
+    let listed = calls(history, |it| matches!(it.got, Got::Done(Answer::Listed(_))));
+    any(random, listed)
+}
+
+/// An entry of the directory, as it was told at some time.
+fn entry<'h>(history: &'h mut History, random: &mut ChaCha20Rng) -> Option<&'h mut Entry> {
+    let place = listing_of(history, random)?;
+    match &mut history.calls[place].got {
+        Got::Done(Answer::Listed(listing)) => any(random, &mut listing.entries),
+        _ => None,
+    }
+}
+
 pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
     (Anomaly::PendingCount, |history, random| {
         let heartbeat = |call: &Call| matches!(call.got, Got::Done(Answer::Heartbeat { .. }));
@@ -25,25 +40,75 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let listed = |call: &&mut Call| matches!(call.got, Got::Done(Answer::Listed(_)));
         let mut all = history.calls.iter_mut().filter(listed);
         all.next()?;
-        if let Got::Done(Answer::Listed(entries)) = &mut all.next_back()?.got {
-            entries[0].last_seen_at = 1;
+        if let Got::Done(Answer::Listed(listing)) = &mut all.next_back()?.got {
+            listing.entries[0].last_seen_at = 1;
         }
         Some(())
     }),
     (Anomaly::NotListed, |history, random| {
         let place =
             any(random, calls(history, |it| matches!(it.got, Got::Done(Answer::Listed(_)))))?;
-        if let Got::Done(Answer::Listed(entries)) = &mut history.calls[place].got {
-            entries.pop();
+        if let Got::Done(Answer::Listed(listing)) = &mut history.calls[place].got {
+            listing.entries.pop();
+            (listing.all, listing.total) = (listing.all - 1, listing.total - 1);
         }
         Some(())
     }),
     (Anomaly::ListedWrongly, |history, random| {
         let place =
             any(random, calls(history, |it| matches!(it.got, Got::Done(Answer::Listed(_)))))?;
-        if let Got::Done(Answer::Listed(entries)) = &mut history.calls[place].got {
-            let again = entries[0];
-            entries.push(again);
+        if let Got::Done(Answer::Listed(listing)) = &mut history.calls[place].got {
+            let again = listing.entries[0];
+            listing.entries.push(again);
+            (listing.all, listing.total) = (listing.all + 1, listing.total + 1);
+        }
+        Some(())
+    }),
+    (Anomaly::LastSeenBehind, |history, random| {
+        let place = listing_of(history, random)?;
+        let begun = history.calls[place].begun;
+        let beat = history.calls.iter().filter(|it| it.ended < begun);
+        let beat = beat.filter_map(|it| match (&it.asked, &it.got) {
+            (Asked::Heartbeat(party), Got::Done(Answer::Heartbeat { server_ms, .. })) => {
+                Some((*party, *server_ms))
+            }
+            _ => None,
+        });
+        let (party, beat) = any(random, beat)?;
+        // Nobody had told of the party before.
+        for call in &mut history.calls[..place] {
+            if let Got::Done(Answer::Listed(listing)) = &mut call.got {
+                listing.entries.iter_mut().for_each(|it| it.last_seen_at = 0);
+            }
+        }
+        for call in &mut history.calls[place..] {
+            if let Got::Done(Answer::Listed(listing)) = &mut call.got {
+                let own = listing.entries.iter_mut().filter(|it| it.party == party);
+                own.for_each(|it| it.last_seen_at = beat - 1);
+            }
+        }
+        Some(())
+    }),
+    (Anomaly::WrongTime, |history, _| {
+        history.date = Some(1_767_225_600_000);
+        Some(())
+    }),
+    (Anomaly::RegisteredAtMoves, |history, random| {
+        entry(history, random)?.registered_at += 1;
+        Some(())
+    }),
+    (Anomaly::WrongRole, |history, random| {
+        entry(history, random)?.role = None;
+        Some(())
+    }),
+    (Anomaly::WrongChannel, |history, random| {
+        entry(history, random)?.channel = Some(1);
+        Some(())
+    }),
+    (Anomaly::TotalCount, |history, random| {
+        let place = listing_of(history, random)?;
+        if let Got::Done(Answer::Listed(listing)) = &mut history.calls[place].got {
+            listing.total += 1;
         }
         Some(())
     }),
@@ -52,8 +117,8 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let listed = |call: &&mut Call| matches!(call.got, Got::Done(Answer::Listed(_)));
         let first = history.calls.iter_mut().find(listed)?;
         (first.ended < 12_000).then_some(())?;
-        if let Got::Done(Answer::Listed(entries)) = &mut first.got {
-            entries[0].online = false;
+        if let Got::Done(Answer::Listed(listing)) = &mut first.got {
+            listing.entries[0].online = false;
         }
         Some(())
     }),
@@ -61,11 +126,19 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let party = Party(PARTIES);
         history.parties += 1;
         let call = |begun, asked, got| Call { begun, ended: begun + 1, asked, got };
-        history.calls.push(call(1, Asked::Register(party), Got::Done(Answer::Accepted)));
-        let (online, last_seen_at) = (true, 0);
+        let registered = Got::Done(Answer::Registered(1));
+        history.calls.push(call(1, Asked::Register(party, 0), registered));
         for call in &mut history.calls {
-            if let Got::Done(Answer::Listed(entries)) = &mut call.got {
-                entries.push(Entry { party, online, last_seen_at });
+            if let Got::Done(Answer::Listed(listing)) = &mut call.got {
+                listing.entries.push(Entry {
+                    party,
+                    online: true,
+                    last_seen_at: 0,
+                    registered_at: 1,
+                    role: Some(party.role()),
+                    channel: Some(0),
+                });
+                (listing.all, listing.total) = (listing.all + 1, listing.total + 1);
             }
         }
         history.calls.sort_by_key(|it| it.begun);
@@ -175,6 +248,25 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
             }
         }
         None
+    }),
+    (Anomaly::EventUnasked, |history, random| {
+        let heard = any(random, history.heard.clone())?;
+        history.listeners[heard.listener.index()].only = 2;
+        Some(())
+    }),
+    (Anomaly::EventReplayed, |history, random| {
+        let place = any(random, 0..history.listeners.len())?;
+        let (begun, alive) = (history.listeners[place].begun, history.listeners[place].alive);
+        let old = history.calls.iter().filter_map(|it| match (&it.asked, &it.got) {
+            (Asked::Publish(notice), Got::Done(_)) if it.ended + RULES.slack < begun => {
+                history.notices[notice.index()].selected.is_empty().then_some(*notice)
+            }
+            _ => None,
+        });
+        let notice = Some(any(random, old)?);
+        let listener = Listener(place as u32);
+        history.heard.push(Heard { listener, at: alive, notice, whole: true });
+        Some(())
     }),
     (Anomaly::EventToOthers, |history, random| {
         let place = any(random, 0..history.heard.len())?;

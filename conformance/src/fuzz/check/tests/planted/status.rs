@@ -82,6 +82,19 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         standing.delivered_at += 1;
         Some(())
     }),
+    (Anomaly::AcknowledgedAtMoves, |history, random| {
+        let (place, _) = status(history, random, Phase::Acknowledged)?;
+        let again = history.calls[place].clone();
+        standing(history, place).acknowledged_at += 1;
+        history.calls.push(Call { begun: again.ended + 1, ended: again.ended + 2, ..again });
+        history.calls.sort_by_key(|it| it.begun);
+        Some(())
+    }),
+    (Anomaly::StatusTimes, |history, random| {
+        let (place, _) = status(history, random, Phase::Delivered)?;
+        standing(history, place).acknowledged_at = 5;
+        Some(())
+    }),
     (Anomaly::RetriesGoBack, |history, random| {
         let (place, begun) = status(history, random, Phase::Delivered)?;
         let again = history.calls[place].clone();
