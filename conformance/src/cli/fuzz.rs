@@ -64,7 +64,7 @@ pub(super) struct Fuzz {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     minutes: Option<u64>,
     /// At most so many parties in a program.
-    #[arg(long, value_name = "N", default_value_t = 4,
+    #[arg(long, value_name = "N", default_value_t = 70,
           value_parser = clap::value_parser!(u8).range(2..=200))]
     parties: u8,
     /// So many operations in a program.

@@ -32,6 +32,7 @@ macro_rules! anomalies {
                     Self::StreamSilent
                         | Self::NotRepeated
                         | Self::EventLost
+                        | Self::NotNotified
                         | Self::OnlineTooLong
                         | Self::OfflineTooSoon
                 )
@@ -145,6 +146,8 @@ anomalies! {
     WrongRole "wrong-role" breaks "REG-7",
     /// A party is listed with another address than the one that it gave last.
     WrongChannel "wrong-channel" breaks "REG-7",
+    /// A party's address is shown to another one.
+    ChannelShown "channel-shown" breaks "SEC-6",
     /// `total_count` is not the number of parties in the answer.
     TotalCount "total-count" breaks "DIR-4",
     /// A registered party is not in the directory.
@@ -166,6 +169,18 @@ anomalies! {
     /// A stream was silent while something was due on it.
     StreamSilent "stream-silent" breaks "SUB-1",
 
+    // Notifications
+    /// A party that was away, and had something new, was not told.
+    NotNotified "not-notified" breaks "OFF-2",
+    /// A party was told twice of a session, and had not come back in between.
+    NotifiedAgain "notified-again" breaks "OFF-2",
+    /// A party was told of a session, and was online when what waits there was routed.
+    NotifiedOnline "notified-online" breaks "OFF-3",
+    /// A party was told at another address than the one that it gave last, or without one.
+    NotifiedElsewhere "notified-elsewhere" breaks "OFF-5",
+    /// A notification carries what was sent.
+    NotificationLeaks "notification-leaks" breaks "OFF-2",
+
     // Events
     /// An event did not reach a subscriber that it concerns.
     EventLost "event-lost" breaks "EVT-1",
@@ -177,6 +192,8 @@ anomalies! {
     EventAltered "event-altered" breaks "EVT-3",
     /// An event is of a type that the subscription is not for.
     EventUnasked "event-unasked" breaks "EVT-2",
+    /// An event tells a party the join tokens of others.
+    TokensShown "tokens-shown" breaks "SEC-5",
     /// An event that selects nobody came to who subscribed long after it.
     EventReplayed "event-replayed" breaks "EVT-13",
     /// Of two events, one after the other, the later came first.

@@ -53,19 +53,20 @@ impl Terms {
             is_alone: true,
             membership: has(Capability::Membership),
             replays_events: has(Capability::EventReplay),
-            shows_channels: !has(Capability::Secure),
+            notifies: has(Capability::Offline),
+            secure: has(Capability::Secure),
             clock_tolerance: ns(timers.clock_tolerance()),
         };
         let bounds = Bounds {
-            parties: 4,
+            parties: 70,
             sessions: 2,
             operations: 50,
             offers: Offers {
                 wildcard: has(Capability::Wildcard),
                 keys: has(Capability::Idempotency),
                 power: has_power && has(Capability::Durable),
-                // Certificates are made for plain ones.
-                names: !has(Capability::Secure),
+                names: true,
+                secure: has(Capability::Secure),
             },
             timers: Waits {
                 ack_timeout: ms(timers.ack_timeout_ms),

@@ -85,12 +85,12 @@ pub(super) fn heartbeat(recorder: &Recorder, party: u8, timestamp: i64) -> Call 
 }
 
 /// To ask who is there.
-pub(super) fn list(only_online: bool, role: Option<u8>) -> Call {
+pub(super) fn list(only_online: bool, role: Option<u8>, by: Option<u8>) -> Call {
     let role_filter = role.map(|it| role_name(it).into()).unwrap_or_default();
     let request = GetRegisteredPartiesRequest { role_filter, only_online };
     Call {
-        by: By::Coordinator,
-        asked: Asked::List { only_online, role },
+        by: by.map_or(By::Coordinator, By::Party),
+        asked: Asked::List { only_online, role, by: by.map(|it| Party(u32::from(it))) },
         request: Request::List(request),
     }
 }

@@ -5,11 +5,14 @@ mod counts;
 mod delivery;
 mod directory;
 mod events;
+mod lives;
+mod notifications;
 mod order;
 mod redelivery;
 mod status;
 mod times;
 
+use self::lives::Lives;
 use super::anomaly::Anomaly;
 use super::history::{Asked, Got, History, Moment, NEVER, Party, Unit};
 use super::model::{Model, Rules};
@@ -94,7 +97,9 @@ pub fn check(history: &History, rules: Rules) -> Vec<Finding> {
     order::check(&model, &mut found);
     redelivery::check(&model, &mut found);
     status::check(&model, &mut found);
-    counts::check(&model, &mut found);
+    let lives = Lives::of(&model);
+    counts::check(&model, &lives, &mut found);
+    notifications::check(&model, &lives, &mut found);
     acceptance::check(&model, &mut found);
     events::check(&model, &mut found);
     directory::check(&model, &mut found);
@@ -111,8 +116,7 @@ fn lenient_from(history: &History, rules: Rules) -> Moment {
     let may = history.calls.iter().filter(|it| it.got != Got::Refused);
     let lenient = may.filter(|it| match it.asked {
         Asked::Wrong(what, _) => {
-            let needs_members = what.needs_membership() && !rules.membership;
-            needs_members || families::find(what.breaks()).is_some_and(is_should)
+            !rules.forbid(what) || families::find(what.breaks()).is_some_and(is_should)
         }
         _ => false,
     });

@@ -7,6 +7,7 @@ use rand_core::RngCore;
 use super::names::Naming;
 use super::program::{Act, Event, Program, Step};
 use super::wrong::Wrong;
+use crate::requirement::Capability;
 
 /// What may be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Offers {
     pub power: bool,
     /// That parties may have any names.
     pub names: bool,
+    /// That certificates tell who calls.
+    pub secure: bool,
 }
 
 /// How long programs may wait. Milliseconds; 0 for not at all.
@@ -117,6 +120,8 @@ struct Character {
     burst: u16,
     /// How long payloads are at most.
     bytes: u32,
+    /// Of a hundred programs, in how many somebody is away.
+    sleepers: u32,
     /// Of a hundred waits, how many are for one of the target's timers.
     timers: u32,
 }
@@ -124,7 +129,11 @@ struct Character {
 /// Draws a program.
 pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
     let mut dice = Dice(random);
-    let parties = 2 + dice.below(u32::from(bounds.parties.max(2)) - 1) as u8;
+    let few = bounds.parties.clamp(2, FEW);
+    let parties = match bounds.parties > FEW && dice.percent(3) {
+        true => bounds.parties,
+        false => 2 + dice.below(u32::from(few) - 1) as u8,
+    };
     let count = 1 + dice.below(u32::from(bounds.sessions.max(1)));
     let mut sessions = Vec::new();
     for _ in 0..count {
@@ -148,12 +157,24 @@ pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
         listeners: Vec::new(),
         listened: 0,
         notices: count,
+        asleep: None,
         bounds,
         character: &character,
         dice,
     };
     let mut steps = Vec::with_capacity(bounds.operations);
+    // Somebody is away for half of the time, and nobody does anything in its name.
+    let sleeper = drawing.dice.percent(character.sleepers).then(|| drawing.party());
+    let away = bounds.operations / 5..bounds.operations / 10 * 7;
+    if let Some(party) = sleeper {
+        let channel = 1 + drawing.dice.below(4) as u8;
+        steps.push(Step::plain(Act::Register { party, channel }));
+    }
     while steps.len() < bounds.operations {
+        if steps.len() == away.start && sleeper.is_some() && drawing.asleep.is_none() {
+            steps.push(Step::plain(Act::Wait { ms: tenths(bounds.timers.heartbeat_timeout, 18) }));
+        }
+        drawing.asleep = sleeper.filter(|_| away.contains(&steps.len()));
         let Some(act) = drawing.act() else { continue };
         let together = !steps.is_empty() && drawing.dice.percent(character.together);
         let unheard = drawing.dice.percent(character.unheard);
@@ -198,6 +219,10 @@ impl Character {
             bursts: dice.one_of(&[0, 0, 0, 15]),
             burst: dice.one_of(&[5, 10, 20, 60, 60, 110, 110, 600]),
             bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]).min(bounds.bytes),
+            sleepers: match timers.heartbeat_timeout > 0 && !bounds.hurried {
+                true => 20,
+                false => 0,
+            },
             timers: match can_wait {
                 true if bounds.hurried => dice.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 20]),
                 true => dice.one_of(&[0, 0, 20, 60]),
@@ -221,6 +246,8 @@ struct Drawing<'b, 'r, R> {
     listeners: Vec<u32>,
     listened: u32,
     notices: u32,
+    /// Who is away.
+    asleep: Option<u8>,
     bounds: &'b Bounds,
     character: &'b Character,
     dice: Dice<'r, R>,
@@ -233,6 +260,9 @@ struct Routed {
     to: Vec<u8>,
     keyed: bool,
 }
+
+/// Most programs have no more parties than this.
+const FEW: u8 = 4;
 
 /// More messages than this are in no program, and no longer payloads in all. Bytes.
 const MESSAGES: u32 = 700;
@@ -252,6 +282,7 @@ impl<R: RngCore> Drawing<'_, '_, R> {
             Kind::List => Act::List {
                 only_online: self.dice.percent(40),
                 role: self.dice.one_of(&[None, None, Some(0), Some(1), Some(2)]),
+                by: self.dice.percent(30).then(|| self.party()),
             },
             Kind::Wrong => self.wrong()?,
             Kind::Publish => self.publish(),
@@ -311,8 +342,15 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         })
     }
 
+    /// A party that is not away.
     fn party(&mut self) -> u8 {
-        self.dice.below(u32::from(self.parties)) as u8
+        let party = self.dice.below(u32::from(self.parties)) as u8;
+        self.awake(party)
+    }
+
+    /// This party, or the next one if it is away.
+    fn awake(&self, party: u8) -> u8 {
+        if self.asleep == Some(party) { (party + 1) % self.parties } else { party }
     }
 
     fn session(&mut self) -> u8 {
@@ -331,7 +369,8 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         let mistaken = self.dice.percent(self.character.mistakes);
         match members {
             Some(members) if !members.is_empty() && !mistaken => {
-                members[self.dice.below(members.len() as u32) as usize]
+                let member = members[self.dice.below(members.len() as u32) as usize];
+                self.awake(member)
             }
             _ => self.party(),
         }
@@ -351,7 +390,7 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         let mistaken = to.is_empty() || self.dice.percent(self.character.mistakes);
         let party =
             if mistaken { self.party() } else { to[self.dice.below(to.len() as u32) as usize] };
-        Some((unit, party))
+        Some((unit, self.awake(party)))
     }
 
     fn route(&mut self) -> Act {
@@ -391,6 +430,9 @@ impl<R: RngCore> Drawing<'_, '_, R> {
 
     fn wrong(&mut self) -> Option<Act> {
         let what = self.dice.one_of(Wrong::ALL);
+        if what.needs() == Capability::Secure && !self.bounds.offers.secure {
+            return None;
+        }
         if what == Wrong::RouteTooLarge && !self.dice.percent(20) {
             // It takes long to send.
             return None;

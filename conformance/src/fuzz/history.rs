@@ -78,8 +78,27 @@ pub struct History {
     pub heard: Vec<Heard>,
     /// The times from which to which the target was stopped, killed or started.
     pub outages: Vec<(Moment, Moment)>,
+    /// The notifications, in the order in which they came; nothing if nobody can see them.
+    pub woken: Option<Vec<Woken>>,
     /// When the drain began: everything was healed by then, and all that waits was fetched after it.
     pub drain: Moment,
+}
+
+/// A notification for a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Woken {
+    /// When it came.
+    pub at: Moment,
+    /// Whom it is for.
+    pub party: Party,
+    /// Of which session it tells, if it is one of the program's.
+    pub session: Option<Session>,
+    /// By mail, 0, by telephone, 1, or by push, 2; anything else is none of them.
+    pub way: u8,
+    /// The number of the address, if the party ever gave it, for this way.
+    pub channel: Option<u8>,
+    /// Whether it carries what was sent.
+    pub leaks: bool,
 }
 
 /// What was to be routed.
@@ -162,6 +181,8 @@ pub enum Asked {
         only_online: bool,
         /// Only those of this role.
         role: Option<u8>,
+        /// Who asks; the coordinator if it is no party.
+        by: Option<Party>,
     },
     /// What must be rejected, by this party.
     Wrong(Wrong, Party),
@@ -341,6 +362,8 @@ pub struct Listening {
     pub alive: Moment,
     /// Until when it was surely there.
     pub sound: Moment,
+    /// When its client had done with it; [`NEVER`] if never.
+    pub over: Moment,
 }
 
 /// What came on a subscription to events.
@@ -354,4 +377,6 @@ pub struct Heard {
     pub notice: Option<Notice>,
     /// Whether it is as it was published.
     pub whole: bool,
+    /// Whether it has the join tokens of others.
+    pub has_others_tokens: bool,
 }

@@ -9,6 +9,9 @@ use super::history::{
     Session, Stream, Unit,
 };
 
+use super::wrong::Wrong;
+use crate::requirement::Capability;
+
 /// What the target's timers and rules are. Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -34,13 +37,24 @@ pub struct Rules {
     pub membership: bool,
     /// Whether who subscribes to events gets those from before that selected it.
     pub replays_events: bool,
-    /// Whether the directory shows everybody's addresses to whoever asks.
-    pub shows_channels: bool,
+    /// Whether parties that are away are told that something waits for them.
+    pub notifies: bool,
+    /// Whether certificates tell who calls.
+    pub secure: bool,
     /// How far its clock may be off.
     pub clock_tolerance: Moment,
 }
 
 impl Rules {
+    /// Whether this must be rejected.
+    pub fn forbid(&self, what: Wrong) -> bool {
+        match what.needs() {
+            Capability::Membership => self.membership,
+            Capability::Secure => self.secure,
+            _ => true,
+        }
+    }
+
     /// From the first sending on a stream to the failure of what is never acknowledged.
     pub fn all_attempts(&self) -> Moment {
         let attempts = Moment::from(self.max_retries) + 1;
@@ -297,8 +311,17 @@ impl<'h> Model<'h> {
         let all = &self.announcements[session.index()];
         let begins = || all.iter().filter(|it| it.kind == Kind::Begins);
         let ends = || all.iter().filter(|it| it.kind == Kind::Ends);
-        if !begins().any(|it| it.begun <= to) || ends().any(|it| it.accepted < from) {
+        // What ended long ago may be forgotten, and announced as something new.
+        let kept = self.rules.message_ttl - self.rules.message_ttl / 50;
+        let is_new_again = |end: &Announcement| {
+            let forgotten = end.accepted.saturating_add(kept);
+            begins().any(|it| (forgotten..=to).contains(&it.begun))
+        };
+        let is_over = |it: &Announcement| it.accepted < from;
+        if !begins().any(|it| it.begun <= to) || ends().any(|it| is_over(it) && !is_new_again(it)) {
             Truth::No
+        } else if ends().any(is_over) {
+            Truth::Perhaps
         } else if begins().any(|it| it.accepted < from) && !ends().any(|it| it.begun <= to) {
             Truth::Yes
         } else {

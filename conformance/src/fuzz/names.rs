@@ -172,6 +172,11 @@ impl NameTable {
         self.number("-e", name)
     }
 
+    /// What all payloads begin with.
+    pub(super) fn mark_begin(&self) -> String {
+        format!("{}-m", self.prefix)
+    }
+
     /// What a payload begins with.
     pub(super) fn mark(&self, unit: u32) -> String {
         format!("{}-m{unit} ", self.prefix)

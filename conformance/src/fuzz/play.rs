@@ -23,6 +23,7 @@ use super::program::{Act, Event, Program, Step};
 use super::record::refused;
 use crate::connect::Door;
 use crate::identity::NoIdentity;
+use crate::notices::{Notice, Notices};
 use crate::power::Power;
 
 /// What programs are played on over gRPC.
@@ -32,6 +33,8 @@ pub struct Stage {
     pub door: Door,
     /// The means to stop, kill and start it, if there are any.
     pub power: Option<Power>,
+    /// Where its notifications come, if they can be seen.
+    pub notices: Option<Notices>,
     /// What holds wherever it is played.
     pub conditions: Conditions,
     /// How long an answer is waited for.
@@ -115,6 +118,9 @@ trait Hands {
     /// Breaks a party's connection.
     fn cut(&self, party: u8);
 
+    /// The notifications that came for a party; nothing if nobody can see them.
+    fn notices(&self, party: &str) -> Option<Vec<(Moment, Notice)>>;
+
     /// Stops the target in order or kills it, and starts it again, if that can be done.
     async fn restart(&self, board: &Arc<Board>, in_order: bool);
 }
@@ -138,6 +144,13 @@ impl<H: Hands> Play<H> {
             join_all(wave.iter().map(|step| self.step(step))).await;
         }
         self.drains(program).await;
+        for party in 0..program.parties {
+            let mut recorder = self.board.recorder();
+            let name = recorder.names().party(party);
+            if let Some(notices) = self.hands.notices(&name) {
+                recorder.woken(party, notices.iter().map(|(at, notice)| (*at, notice)));
+            }
+        }
         self.board.recorder().finish()
     }
 
@@ -206,7 +219,9 @@ impl<H: Hands> Play<H> {
                 let clock = self.clock(*ahead);
                 self.beats(*party, clock, unheard).await;
             }
-            Act::List { only_online, role } => self.lists(*only_online, *role, unheard).await,
+            Act::List { only_online, role, by } => {
+                self.lists(*only_online, *role, *by, unheard).await;
+            }
             Act::Wrong { what, party, session, unit } => {
                 let max_payload = self.conditions.max_payload;
                 let (party, session, unit) = (*party, *session, *unit);
@@ -252,7 +267,7 @@ impl<H: Hands> Play<H> {
             }
             Act::Status { unit, session } => self.asks(*unit, *session, unheard).await,
             Act::Listen { listener, party, only } => self.listens(*listener, *party, only).await,
-            Act::StopListening { listener } => self.board.deafens(*listener),
+            Act::StopListening { listener } => self.board.deafens(self.hands.now(), *listener),
             Act::Disconnect { party } => {
                 self.board.breaks(self.hands.now(), |it| it == *party);
                 self.hands.cut(*party);
@@ -285,8 +300,8 @@ impl<H: Hands> Play<H> {
         self.call(call, unheard).await;
     }
 
-    async fn lists(&self, only_online: bool, role: Option<u8>, unheard: bool) {
-        self.call(calls::list(only_online, role), unheard).await;
+    async fn lists(&self, only_online: bool, role: Option<u8>, by: Option<u8>, unheard: bool) {
+        self.call(calls::list(only_online, role, by), unheard).await;
     }
 
     async fn publishes(

@@ -44,6 +44,13 @@ pub struct Step {
     pub act: Act,
 }
 
+impl Step {
+    /// One that begins when the one before is done, and whose answer is heard.
+    pub fn plain(act: Act) -> Self {
+        Self { together: false, unheard: false, act }
+    }
+}
+
 fn is_false(it: &bool) -> bool {
     !it
 }
@@ -75,6 +82,9 @@ pub enum Act {
         /// Only for those of this role, from 0 to 2.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<u8>,
+        /// Which party asks; the coordinator if none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<u8>,
     },
     /// A call that must be rejected.
     Wrong {
@@ -319,8 +329,8 @@ impl Act {
             }
             Self::AcknowledgeAll { party, session } => (vec![*party], vec![*session]),
             Self::Status { session, .. } => (Vec::new(), session.iter().copied().collect()),
-            Self::List { .. }
-            | Self::RouteAgain { .. }
+            Self::List { by, .. } => (by.iter().copied().collect(), Vec::new()),
+            Self::RouteAgain { .. }
             | Self::Cancel { .. }
             | Self::StopListening { .. }
             | Self::Wait { .. }

@@ -237,6 +237,13 @@ impl Recorder {
         keyed.is_some_and(|it| it >= since)
     }
 
+    /// Whether a party neither sent a unit nor may get it.
+    pub(super) fn is_outsider(&self, unit: u32, party: u8) -> bool {
+        let routed = &self.history.units[unit as usize];
+        let party = Party(u32::from(party));
+        routed.sender != party && !routed.to.is_empty() && !routed.to.contains(&party)
+    }
+
     /// The units that have come to a party in a session and that it has not acknowledged, in the
     /// order in which they came first.
     pub(super) fn had(&self, party: u8, session: u8) -> Vec<u32> {
@@ -382,6 +389,14 @@ pub(super) fn channel(party: &str, number: u8) -> Option<NotificationChannel> {
         phone: address("phone", number.is_multiple_of(2)),
         push_token: address("push", matches!(number % 4, 0 | 3)),
     })
+}
+
+/// The number of the address that a party gave for this way.
+fn channel_of_address(party: &str, way: u8, address: &str) -> Option<u8> {
+    let number = address.split_once('@')?.0.split_once('-')?.1.parse().ok()?;
+    let own = channel(party, number)?;
+    let own = [own.email, own.phone, own.push_token].into_iter().nth(usize::from(way))?;
+    (own == address).then_some(number)
 }
 
 /// The number of a party's addresses, if they are as it gave them.

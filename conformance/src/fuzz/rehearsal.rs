@@ -9,6 +9,7 @@ use super::names::Names;
 use super::play::{ByHand, Conditions, Stage, play_by_hand};
 use super::program::Program;
 use crate::connect::Door;
+use crate::notices::Notices;
 use crate::power::Power;
 use crate::profile::Timers;
 use crate::virtual_time::{begin, on_virtual_time};
@@ -16,10 +17,21 @@ use crate::virtual_time::{begin, on_virtual_time};
 /// How late what is due may come: nothing but the router's own timers takes any time.
 pub const SLACK: Duration = Duration::from_secs(1);
 
+/// A router that was made for one program.
+#[derive(Debug)]
+pub struct Opening {
+    /// The way to it.
+    pub door: Door,
+    /// The means to stop, kill and start it, if there are any.
+    pub power: Option<Power>,
+    /// Where its notifications come, if they can be seen.
+    pub notices: Option<Notices>,
+}
+
 /// What a program is played against: a new one for each.
 pub trait Rehearsed: Sync {
     /// A new router, at this time of day. Called within a tokio runtime.
-    fn opens(&self, now: SystemTime) -> (Door, Option<Power>);
+    fn opens(&self, now: SystemTime) -> Opening;
 
     /// Whether it is that time for it as well: one that asks the system has another time of day.
     fn is_on_time(&self) -> bool;
@@ -58,11 +70,12 @@ pub fn rehearse(
     program: &Program,
 ) -> Attempt {
     on_virtual_time(async {
-        let (door, power) = router.opens(begin());
+        let Opening { door, power, notices } = router.opens(begin());
         let date = router.is_on_time().then(|| unix_millis(begin()));
         let stage = Stage {
             door,
             power,
+            notices,
             conditions: conditions(terms, timers, date),
             patience: Duration::from_secs(10),
             opening: Duration::from_millis(20),

@@ -230,6 +230,7 @@ fn concerning(program: &Program, unit: Option<u32>, party: Option<u8>) -> Progra
         Act::Cancel { stream } => streams.contains(stream),
         Act::Publish { session, .. } => here(&Some(*session)),
         Act::Listen { party, .. } | Act::Disconnect { party } => ours(*party),
+        Act::List { by: Some(by), .. } => unit.is_none() && ours(*by),
         Act::List { .. } | Act::StopListening { .. } => unit.is_none(),
         Act::Wait { .. } | Act::Restart | Act::Kill => true,
     };
@@ -258,6 +259,7 @@ fn simpler(program: &Program, way: usize) -> Option<Program> {
         (1, Act::Listen { only, .. }) => only.clear(),
         (1, Act::List { only_online, .. }) => *only_online = false,
         (2, Act::List { role, .. }) => *role = None,
+        (3, Act::List { by, .. }) => *by = None,
         (1, Act::Wait { ms }) => *ms /= 2,
         (2, Act::Route { to, .. }) if to.len() > 1 => to.truncate(1),
         (2, Act::Publish { selected, .. }) => selected.truncate(1),
@@ -304,7 +306,8 @@ fn parties(act: &mut Act, tell: &mut impl FnMut(&mut u8)) {
         | Act::Acknowledge { party, .. }
         | Act::AcknowledgeAll { party, .. }
         | Act::Listen { party, .. }
-        | Act::Disconnect { party } => tell(party),
+        | Act::Disconnect { party }
+        | Act::List { by: Some(party), .. } => tell(party),
         Act::Route { sender, to, .. } => {
             tell(sender);
             to.iter_mut().for_each(tell);

@@ -188,7 +188,8 @@ fn caller(history: &History, call: &Call) -> Option<Party> {
         | Asked::Wrong(_, party) => Some(*party),
         Asked::Acknowledge { party, .. } => Some(*party),
         Asked::Route(unit) => Some(history.units[unit.index()].sender),
-        Asked::Status(..) | Asked::Publish(_) | Asked::List { .. } => None,
+        Asked::List { by, .. } => *by,
+        Asked::Status(..) | Asked::Publish(_) => None,
     }
 }
 
@@ -225,7 +226,7 @@ fn of_call(history: &History, units: &[Option<Unit>], call: &Call) -> (Mark, Str
             let selected = if selected.is_empty() { "nobody".into() } else { selected.join(", ") };
             format!("PublishSessionEvent e{} of s{} for {selected}", notice.0, published.session.0)
         }
-        Asked::List { only_online, role } => {
+        Asked::List { only_online, role, .. } => {
             let role = role.map_or_else(String::new, |it| format!(" {}", role_name(it)));
             let online = if *only_online { ", only_online" } else { "" };
             format!("GetRegisteredParties{role}{online}")

@@ -4,6 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::requirement::Capability;
+
+macro_rules! needs {
+    () => {
+        Capability::Core
+    };
+    ($needs:ident) => {
+        Capability::$needs
+    };
+}
+
 macro_rules! wrongs {
     ($($(#[doc = $says:literal])+ $name:ident breaks $requirement:literal $(if $needs:ident)?,)+) => {
         /// What is wrong with a call.
@@ -22,9 +33,9 @@ macro_rules! wrongs {
                 match self { $(Self::$name => $requirement),+ }
             }
 
-            /// Whether that is so only where sessions have members.
-            pub fn needs_membership(self) -> bool {
-                match self { $(Self::$name => [$(stringify!($needs))?].contains(&"membership")),+ }
+            /// What the target has to claim for that, beside what every router promises.
+            pub fn needs(self) -> Capability {
+                match self { $(Self::$name => needs!($($needs)?)),+ }
             }
 
             fn says(self) -> &'static str {
@@ -62,11 +73,11 @@ wrongs! {
     /// RouteMessage to its own sender, and to another member.
     RouteToItself breaks "RTE-13",
     /// RouteMessage to a member, and to a name that is no member.
-    RouteAlsoToStranger breaks "SES-2" if membership,
+    RouteAlsoToStranger breaks "SES-2" if Membership,
     /// RouteMessage of a name that is no member.
-    RouteOfStranger breaks "SES-1" if membership,
+    RouteOfStranger breaks "SES-1" if Membership,
     /// RouteMessage in a session that was never announced.
-    RouteUnannounced breaks "SES-3" if membership,
+    RouteUnannounced breaks "SES-3" if Membership,
     /// SubscribeMessages without a party_id.
     SubscribeNobody breaks "SUB-6",
     /// SubscribeMessages of a name that nobody registered.
@@ -105,6 +116,36 @@ wrongs! {
     ListenNobody breaks "EVT-10",
     /// SubscribeSessionEvents of a name that nobody registered.
     ListenStranger breaks "EVT-10",
+    /// RouteMessage in another party's name.
+    RouteInAnothersName breaks "SEC-2" if Secure,
+    /// SubscribeMessages in another party's name.
+    SubscribeInAnothersName breaks "SEC-2" if Secure,
+    /// SubscribeMessages to all sessions in another party's name.
+    SubscribeToAllInAnothersName breaks "SEC-2" if Secure,
+    /// GetPendingMessages in another party's name.
+    PollInAnothersName breaks "SEC-2" if Secure,
+    /// GetPendingMessages of all sessions in another party's name.
+    PollAllInAnothersName breaks "SEC-2" if Secure,
+    /// AcknowledgeMessage in another party's name.
+    AcknowledgeInAnothersName breaks "SEC-2" if Secure,
+    /// Heartbeat in another party's name.
+    HeartbeatInAnothersName breaks "SEC-2" if Secure,
+    /// RegisterParty in another party's name.
+    RegisterInAnothersName breaks "SEC-2" if Secure,
+    /// SubscribeSessionEvents in another party's name.
+    ListenInAnothersName breaks "SEC-2" if Secure,
+    /// PublishSessionEvent by a party.
+    PublishAsParty breaks "SEC-3" if Secure,
+    /// GetMessageStatus by a party that neither sent the message nor gets it.
+    StatusAsOutsider breaks "SEC-4" if Secure,
+    /// RouteMessage in a party's name by the coordinator.
+    RouteAsCoordinator breaks "SEC-9" if Secure,
+    /// SubscribeMessages in a party's name by the coordinator.
+    SubscribeAsCoordinator breaks "SEC-9" if Secure,
+    /// GetPendingMessages in a party's name by the coordinator.
+    PollAsCoordinator breaks "SEC-9" if Secure,
+    /// AcknowledgeMessage in a party's name by the coordinator.
+    AcknowledgeAsCoordinator breaks "SEC-9" if Secure,
 }
 
 impl Wrong {
@@ -116,6 +157,9 @@ impl Wrong {
                 | Self::AcknowledgeAsSender
                 | Self::AcknowledgeWithoutSession
                 | Self::StatusWithoutSession
+                | Self::StatusAsOutsider
+                | Self::AcknowledgeInAnothersName
+                | Self::AcknowledgeAsCoordinator
         )
     }
 }

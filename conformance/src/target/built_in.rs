@@ -16,8 +16,7 @@ use tonic::transport::Uri;
 use super::TargetError;
 use crate::connect::Door;
 use crate::fuzz::play::{ByHand, Stepping};
-use crate::fuzz::rehearsal::Rehearsed;
-use crate::power::Power;
+use crate::fuzz::rehearsal::{Opening, Rehearsed};
 use crate::profile::Timers;
 
 /// What reports call it.
@@ -61,10 +60,11 @@ impl InMemory {
 }
 
 impl Rehearsed for InMemory {
-    fn opens(&self, _now: SystemTime) -> (Door, Option<Power>) {
+    fn opens(&self, _now: SystemTime) -> Opening {
         let router = MessageRouterServer::new(Router::new(config(&self.timers)));
         let limit = self.timers.receive_limit();
-        (Door::memory(router.max_decoding_message_size(limit)), None)
+        let door = Door::memory(router.max_decoding_message_size(limit));
+        Opening { door, power: None, notices: None }
     }
 
     fn is_on_time(&self) -> bool {

@@ -70,6 +70,7 @@ impl Ground {
         let stage = Stage {
             door: subject.door.clone(),
             patience: PATIENCE.max(pace.patience()),
+            notices: subject.means.notices.clone(),
             conditions: Conditions {
                 offers: terms.bounds.offers,
                 slack,

@@ -34,13 +34,19 @@ struct Hit {
 
 /// Looks for a fault for so long.
 pub(super) fn hunt(fault: Fault, seed: u64, limit: Duration) -> Hunt {
-    let specimens = Specimens::new(Twist::from(fault));
-    let terms = Terms::new(&specimens.timers, &specimens.claims(), SLACK, true);
-    let play = |program: &Program| rehearse(&specimens, &terms, &specimens.timers, program);
+    let open = Specimens::new(Twist::from(fault));
+    let secure = Specimens::new(Twist::from(fault)).asking_who_calls();
+    let grounds = [open, secure].map(|specimens| {
+        let terms = Terms::new(&specimens.timers, &specimens.claims(), SLACK, true);
+        (specimens, terms)
+    });
     let began = Instant::now();
     let mut cases = 0;
     while began.elapsed() < limit {
-        let program = program_of(&terms, seed, cases);
+        // Certificates hide what is wrong with those that name others, and show other things.
+        let (specimens, terms) = &grounds[(cases % 2) as usize];
+        let play = |program: &Program| rehearse(specimens, terms, &specimens.timers, program);
+        let program = program_of(terms, seed, cases);
         cases += 1;
         let attempt = play(&program);
         let Some(finding) = worst(&attempt.findings) else { continue };

@@ -32,6 +32,11 @@ pub(in crate::fuzz) fn call(
         Wrong::AcknowledgeAsSender | Wrong::StatusWithoutSession => {
             By::Party(recorder.sender_of(subject.unit)?)
         }
+        Wrong::RouteAsCoordinator
+        | Wrong::SubscribeAsCoordinator
+        | Wrong::PollAsCoordinator
+        | Wrong::AcknowledgeAsCoordinator => By::Coordinator,
+        _ if is_in_anothers_name(what) => By::Party(other(recorder, subject.party)?),
         _ => By::Party(subject.party),
     };
     let request = match what {
@@ -40,9 +45,14 @@ pub(in crate::fuzz) fn call(
         | Wrong::RegisterUnknownRole
         | Wrong::RegisterRoleInCapitals
         | Wrong::RegisterKnownUnknownRole
+        | Wrong::RegisterInAnothersName
         | Wrong::RegisterOtherRole => Request::Register(registration(recorder, what, subject)),
         Wrong::HeartbeatOfStranger => {
             let party_id = recorder.names().stranger();
+            Request::Heartbeat(HeartbeatRequest { party_id, timestamp: 0 })
+        }
+        Wrong::HeartbeatInAnothersName => {
+            let party_id = recorder.names().party(subject.party);
             Request::Heartbeat(HeartbeatRequest { party_id, timestamp: 0 })
         }
         Wrong::ListUnknownRole => {
@@ -56,26 +66,36 @@ pub(in crate::fuzz) fn call(
         | Wrong::RouteToItself
         | Wrong::RouteAlsoToStranger
         | Wrong::RouteOfStranger
+        | Wrong::RouteInAnothersName
+        | Wrong::RouteAsCoordinator
         | Wrong::RouteUnannounced => Request::Route(message(recorder, what, subject), None),
-        Wrong::SubscribeNobody | Wrong::SubscribeStranger => {
-            let session_id = recorder.names().session(subject.session);
-            let party_id = nobody_or_stranger(recorder, what == Wrong::SubscribeNobody);
+        Wrong::SubscribeNobody
+        | Wrong::SubscribeStranger
+        | Wrong::SubscribeInAnothersName
+        | Wrong::SubscribeToAllInAnothersName
+        | Wrong::SubscribeAsCoordinator => {
+            let (session_id, party_id) = reader(recorder, what, subject);
             Request::Subscribe(SubscribeMessagesRequest { session_id, party_id })
         }
-        Wrong::PollNobody | Wrong::PollStranger => {
-            let session_id = recorder.names().session(subject.session);
-            let party_id = nobody_or_stranger(recorder, what == Wrong::PollNobody);
+        Wrong::PollNobody
+        | Wrong::PollStranger
+        | Wrong::PollInAnothersName
+        | Wrong::PollAllInAnothersName
+        | Wrong::PollAsCoordinator => {
+            let (session_id, party_id) = reader(recorder, what, subject);
             let request = GetPendingMessagesRequest { session_id, party_id, after_timestamp: 0 };
             Request::Poll(request)
         }
-        Wrong::ListenNobody | Wrong::ListenStranger => {
-            let party_id = nobody_or_stranger(recorder, what == Wrong::ListenNobody);
+        Wrong::ListenNobody | Wrong::ListenStranger | Wrong::ListenInAnothersName => {
+            let (_, party_id) = reader(recorder, what, subject);
             Request::Listen(SubscribeSessionEventsRequest { party_id, event_types: Vec::new() })
         }
         Wrong::AcknowledgeUnknown
         | Wrong::RefuseUnknown
         | Wrong::AcknowledgeAsStranger
         | Wrong::AcknowledgeAsSender
+        | Wrong::AcknowledgeInAnothersName
+        | Wrong::AcknowledgeAsCoordinator
         | Wrong::AcknowledgeWithoutSession => {
             Request::Acknowledge(acknowledgement(recorder, what, subject)?)
         }
@@ -88,31 +108,78 @@ pub(in crate::fuzz) fn call(
             let (_, message_id) = recorder.id_of(subject.unit)?;
             Request::Status(GetMessageStatusRequest { message_id, session_id: String::new() })
         }
+        Wrong::StatusAsOutsider => {
+            let (_, message_id) = recorder.id_of(subject.unit)?;
+            if !recorder.is_outsider(subject.unit, subject.party) {
+                return None;
+            }
+            let session_id = recorder.names().session(recorder.session_of(subject.unit));
+            Request::Status(GetMessageStatusRequest { message_id, session_id })
+        }
         Wrong::PublishNothing => Request::Publish(PublishSessionEventRequest { event: None }),
         Wrong::PublishWithoutSession
         | Wrong::PublishWithoutType
         | Wrong::PublishOverThreshold
         | Wrong::PublishNegativeThreshold
+        | Wrong::PublishAsParty
         | Wrong::PublishSelectedTwice => {
             let event = Some(event(recorder, what, subject));
             Request::Publish(PublishSessionEventRequest { event })
         }
     };
-    Some(Call { by, asked: Asked::Wrong(what, Party(u32::from(subject.party))), request })
+    let caller = match by {
+        By::Party(party) => party,
+        By::Coordinator => subject.party,
+    };
+    Some(Call { by, asked: Asked::Wrong(what, Party(u32::from(caller))), request })
 }
 
 /// A `message_id` that no router gives.
 const NO_MESSAGE: &str = "00000000-0000-4000-8000-00000000dead";
 
-fn nobody_or_stranger(recorder: &Recorder, is_nobody: bool) -> String {
-    if is_nobody { String::new() } else { recorder.names().stranger() }
+fn is_in_anothers_name(what: Wrong) -> bool {
+    matches!(
+        what,
+        Wrong::RouteInAnothersName
+            | Wrong::SubscribeInAnothersName
+            | Wrong::SubscribeToAllInAnothersName
+            | Wrong::PollInAnothersName
+            | Wrong::PollAllInAnothersName
+            | Wrong::AcknowledgeInAnothersName
+            | Wrong::HeartbeatInAnothersName
+            | Wrong::RegisterInAnothersName
+            | Wrong::ListenInAnothersName
+    )
+}
+
+/// Another party, if there is one.
+fn other(recorder: &Recorder, party: u8) -> Option<u8> {
+    let parties = recorder.names().parties().len() as u8;
+    (parties > 1).then(|| (party + 1) % parties)
+}
+
+/// The names in a request to read something.
+fn reader(recorder: &Recorder, what: Wrong, subject: &Subject) -> (String, String) {
+    let names = recorder.names();
+    let session_id = match what {
+        Wrong::SubscribeToAllInAnothersName | Wrong::PollAllInAnothersName => String::new(),
+        _ => names.session(subject.session),
+    };
+    let party_id = match what {
+        Wrong::SubscribeNobody | Wrong::PollNobody | Wrong::ListenNobody => String::new(),
+        Wrong::SubscribeStranger | Wrong::PollStranger | Wrong::ListenStranger => names.stranger(),
+        _ => names.party(subject.party),
+    };
+    (session_id, party_id)
 }
 
 fn registration(recorder: &Recorder, what: Wrong, subject: &Subject) -> RegisterPartyRequest {
     let names = recorder.names();
     let party_id = match what {
         Wrong::RegisterNobody => String::new(),
-        Wrong::RegisterKnownUnknownRole | Wrong::RegisterOtherRole => names.party(subject.party),
+        Wrong::RegisterKnownUnknownRole
+        | Wrong::RegisterOtherRole
+        | Wrong::RegisterInAnothersName => names.party(subject.party),
         _ => names.stranger(),
     };
     let party_role = match what {
@@ -120,6 +187,7 @@ fn registration(recorder: &Recorder, what: Wrong, subject: &Subject) -> Register
         Wrong::RegisterWithoutRole => "",
         Wrong::RegisterRoleInCapitals => "PERSISTENT",
         Wrong::RegisterOtherRole => role_name((subject.party + 1) % 3),
+        Wrong::RegisterInAnothersName => role_name(subject.party % 3),
         _ => "observer",
     };
     let notification = Some(NotificationChannel {

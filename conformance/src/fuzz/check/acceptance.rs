@@ -76,7 +76,7 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             }
             Asked::Wrong(what, party) => {
                 if let Got::Done(_) = call.got
-                    && (model.rules.membership || !what.needs_membership())
+                    && model.rules.forbid(*what)
                 {
                     let (anomaly, breaks) = (Anomaly::WrongAccepted, what.breaks());
                     found.add_as(anomaly, breaks, call.ended, *party, None, || what.to_string());

@@ -1,13 +1,14 @@
 //! What the router counts, what time it has, and who is there.
 
 use super::super::anomaly::Anomaly;
-use super::super::history::{Answer, Asked, Call, Entry, Got, Moment, NEVER, Party};
+use super::super::history::{Answer, Asked, Call, Entry, Got, Moment, Party};
 use super::super::model::Model;
 use super::Findings;
+use super::lives::Lives;
 
-pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
+pub(super) fn check(model: &Model<'_>, lives: &Lives, found: &mut Findings) {
     let counting = Counting::of(model);
-    let lives = Lives::of(model);
+    let presence = Presence(lives);
     let mut order: Vec<(Moment, bool, usize)> = Vec::new();
     for (number, call) in model.history.calls.iter().enumerate() {
         if let Got::Done(Answer::Heartbeat { .. } | Answer::Listed(_)) = &call.got {
@@ -64,7 +65,7 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
                     let known = &mut last_seen[entry.party.index()];
                     *known = entry.last_seen_at.max(*known);
                 }
-                lives.holds(model, found, call, &listed.entries);
+                presence.holds(model, found, call, &listed.entries);
             }
             _ => {}
         }
@@ -126,87 +127,19 @@ impl Counting {
     }
 }
 
-/// When each party was heard of.
-struct Lives(Vec<Life>);
+/// Who is there, and who is said to be.
+struct Presence<'l>(&'l Lives);
 
-#[derive(Clone, Default)]
-struct Life {
-    /// When it may have been registered first, and when it was.
-    may_register: Option<Moment>,
-    registered: Option<Moment>,
-    /// Begin and end of what is a sign of life for sure, in the order of the begins.
-    sure: Vec<(Moment, Moment)>,
-    /// Begin and end of all that may be one, streams included, in the order of the begins, with the
-    /// latest end so far.
-    any: Vec<(Moment, Moment)>,
-}
-
-impl Lives {
-    fn of(model: &Model<'_>) -> Self {
-        let mut all = vec![Life::default(); model.history.parties as usize];
-        for call in &model.history.calls {
-            let party = match &call.asked {
-                Asked::Register(party, _)
-                | Asked::Heartbeat(party)
-                | Asked::Poll(party, ..)
-                | Asked::Wrong(_, party) => *party,
-                Asked::Acknowledge { party, .. } => *party,
-                Asked::Route(unit) => model.history.units[unit.index()].sender,
-                // The sender asks, on its own connection.
-                Asked::Status(_, message) => match model.units[message.index()] {
-                    Some(unit) => model.history.units[unit.index()].sender,
-                    None => continue,
-                },
-                Asked::Publish(_) | Asked::List { .. } => continue,
-            };
-            let life = &mut all[party.index()];
-            life.any.push((call.begun, call.ended));
-            let is_done = matches!(call.got, Got::Done(_));
-            // Registering again need not be one.
-            let is_sign = match call.asked {
-                Asked::Register(..) => life.may_register.is_none(),
-                Asked::Heartbeat(_) => true,
-                _ => false,
-            };
-            if let Asked::Register(..) = call.asked
-                && call.got != Got::Refused
-            {
-                life.may_register.get_or_insert(call.begun);
-                if is_done {
-                    life.registered = Some(life.registered.unwrap_or(NEVER).min(call.ended));
-                }
-            }
-            if is_done && is_sign {
-                life.sure.push((call.begun, call.ended));
-            }
-        }
-        for stream in &model.history.streams {
-            all[stream.party.index()]
-                .any
-                .push((stream.begun, stream.over.saturating_add(model.rules.slack)));
-        }
-        for listener in &model.history.listeners {
-            all[listener.party.index()].any.push((listener.begun, NEVER));
-        }
-        for life in &mut all {
-            life.any.sort_unstable();
-            let mut latest = 0;
-            for (_, ended) in &mut life.any {
-                latest = latest.max(*ended);
-                *ended = latest;
-            }
-        }
-        Self(all)
-    }
-
+impl Presence<'_> {
     /// Holds a listing against it.
     fn holds(&self, model: &Model<'_>, found: &mut Findings, call: &Call, listed: &[Entry]) {
-        let Asked::List { only_online, role } = call.asked else { return };
+        let Asked::List { only_online, role, .. } = call.asked else { return };
         let timeout = model.rules.heartbeat_timeout;
-        let mut entries: Vec<Option<&Entry>> = vec![None; self.0.len()];
+        let lives = self.0.all();
+        let mut entries: Vec<Option<&Entry>> = vec![None; lives.len()];
         for entry in listed {
             let known = entries[entry.party.index()].replace(entry);
-            let life = &self.0[entry.party.index()];
+            let life = &lives[entry.party.index()];
             if known.is_some() || life.may_register.is_none_or(|it| it > call.ended) {
                 found.add(Anomaly::ListedWrongly, call.ended, entry.party, None, || {
                     let what = if known.is_some() { "twice" } else { "without registration" };
@@ -214,7 +147,7 @@ impl Lives {
                 });
             }
         }
-        for (life, (number, entry)) in self.0.iter().zip((0..).zip(entries)) {
+        for (life, (number, entry)) in lives.iter().zip((0..).zip(entries)) {
             let (party, is_online) = (Party(number), entry.is_some_and(|it| it.online));
             if role.is_some_and(|it| it != party.role()) {
                 if entry.is_some() {
@@ -238,17 +171,14 @@ impl Lives {
             if model.was_out(call.begun.saturating_sub(2 * timeout), call.ended) {
                 continue;
             }
-            let earliest = call.ended.saturating_sub(timeout / 10 * 9);
-            let heard = life.sure.partition_point(|it| it.0 < earliest);
-            let is_there = life.sure[heard..].iter().any(|it| it.1 < call.begun);
+            let is_there = life.is_sure(timeout, call.begun, call.ended);
             if is_registered && is_there && !is_online {
                 found.add(Anomaly::OfflineTooSoon, call.ended, party, None, || {
                     "it was heard of a moment ago, and counts as offline".into()
                 });
             }
             let limit = (timeout / 2 * 3).saturating_add(model.rules.slack);
-            let before = life.any.partition_point(|it| it.0 <= call.ended);
-            let last = life.any[..before].last().map_or(0, |it| it.1);
+            let last = life.last(call.ended);
             if is_online && last.saturating_add(limit) < call.begun {
                 found.add(Anomaly::OnlineTooLong, call.ended, party, None, || {
                     format!("its last call ended at {last}, and it counts as online")

@@ -94,6 +94,7 @@ impl Given {
     }
 
     fn holds(&self, model: &Model<'_>, found: &mut Findings, call: &Call, listing: &Listing) {
+        let Asked::List { by, .. } = call.asked else { return };
         for entry in &listing.entries {
             let party = entry.party;
             let own = &self.0[party.index()];
@@ -112,7 +113,16 @@ impl Given {
                 let mut such = own.all.iter().filter(|it| it.2 == channel && it.0 <= call.ended);
                 such.any(|it| !is_over(it))
             };
-            if model.rules.shows_channels && !entry.channel.is_some_and(may_be) {
+            let is_own = by.is_none_or(|it| it == party);
+            if model.rules.secure && !is_own {
+                if entry.channel != Some(0) {
+                    found.add(Anomaly::ChannelShown, call.ended, party, None, || {
+                        "its address is shown to another party".into()
+                    });
+                }
+                continue;
+            }
+            if !entry.channel.is_some_and(may_be) {
                 found.add(Anomaly::WrongChannel, call.ended, party, None, || {
                     "it is listed with another address than the one that it gave last".into()
                 });

@@ -55,6 +55,9 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
         if !selects(notice, listener.party) {
             add(Anomaly::EventToOthers, "an event that selects others");
         }
+        if model.rules.secure && heard.has_others_tokens {
+            add(Anomaly::TokensShown, "an event with join tokens of others");
+        }
         if !wants(listener, notice) {
             add(Anomaly::EventUnasked, "an event of a type that was not asked for");
         }

@@ -159,17 +159,17 @@ impl Board {
     }
 
     /// The subscription to events of that number in the program ends, if it has not.
-    pub(super) fn deafens(&self, number: u32) {
+    pub(super) fn deafens(&self, now: Moment, number: u32) {
         let open = lock(&self.listeners).remove(&number);
         if let Some(open) = open {
-            self.deafened(&open);
+            self.deafened(now, &open);
         }
     }
 
-    fn deafened(&self, open: &Open<Listener>) {
+    fn deafened(&self, now: Moment, open: &Open<Listener>) {
         let mut recorder = self.recorder();
         open.end.cancel();
-        recorder.deaf(open.number, self.life(open.party));
+        recorder.deaf(now, open.number, self.life(open.party));
     }
 
     /// The subscriptions of these parties end with their connections.
@@ -179,7 +179,7 @@ impl Board {
         streams.iter().for_each(|(_, open)| self.closed(now, open, End::Lost));
         let listeners: Vec<_> =
             lock(&self.listeners).extract_if(.., |_, open| whose(open.party)).collect();
-        listeners.iter().for_each(|(_, open)| self.deafened(open));
+        listeners.iter().for_each(|(_, open)| self.deafened(now, open));
     }
 }
 

@@ -21,6 +21,7 @@ use super::super::program::{Event, Program};
 use super::board::{Board, Open, broken_off, not_opened};
 use super::wire::with_key;
 use super::{Conditions, Hands, Play};
+use crate::notices::Notice;
 
 /// A router whose time is told to it. Each of its calls is done when it was polled once, and each of its
 /// streams gives at once what it has; it does nothing by itself.
@@ -175,7 +176,7 @@ impl<S: Stepping> State<S> {
                 let took =
                     |open: &Open<Listener>, event: SessionEvent| board.heard(now, open, &event);
                 if let Read::Ended(_) = reading.read(took) {
-                    board.deafens(reading.number);
+                    board.deafens(now, reading.number);
                     reading.open.end.cancel();
                     ended = true;
                 }
@@ -331,7 +332,7 @@ impl<S: Stepping> Hands for Hand<S> {
                 board.hears(state.now, &open);
                 state.listeners.push(Reading::new(number, open, stream));
             }
-            _ => board.deafens(number),
+            _ => board.deafens(state.now, number),
         }
         state.read(board);
     }
@@ -350,6 +351,10 @@ impl<S: Stepping> Hands for Hand<S> {
     }
 
     fn cut(&self, _: u8) {}
+
+    fn notices(&self, _: &str) -> Option<Vec<(Moment, Notice)>> {
+        None
+    }
 
     /// Nothing of it would be left.
     async fn restart(&self, _: &Arc<Board>, _: bool) {}

@@ -41,7 +41,7 @@ impl<H: Hands> Play<H> {
             self.lives(party).await;
         }
         self.all_statuses(program).await;
-        self.lists(false, None, false).await;
+        self.lists(false, None, None, false).await;
     }
 
     /// Fetches what waits for a party in a session, by a poll and by a stream.

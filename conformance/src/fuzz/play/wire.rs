@@ -16,6 +16,7 @@ use super::board::{Board, broken_off, not_opened};
 use super::{Hands, Stage};
 use crate::connect::{Cut, Door};
 use crate::identity::NoIdentity;
+use crate::notices::Notice;
 
 /// A way to the target.
 #[derive(Clone, Debug)]
@@ -207,7 +208,7 @@ impl Hands for Wire<'_> {
                         && board.heard(now(), &open, &event)
                     {}
                 }
-                board.deafens(number);
+                board.deafens(now(), number);
             };
             tokio::select! {
                 biased;
@@ -236,6 +237,15 @@ impl Hands for Wire<'_> {
 
     fn cut(&self, party: u8) {
         self.clients[usize::from(party)].cut.throw();
+    }
+
+    fn notices(&self, party: &str) -> Option<Vec<(Moment, Notice)>> {
+        let all = self.stage.notices.as_ref()?.of(party).into_iter();
+        // What is written down at the same time may have later moments, so that no two are the same.
+        let soon = Duration::from_millis(1);
+        let at =
+            |it: &Notice| (it.at.saturating_duration_since(self.began) + soon).as_nanos() as Moment;
+        Some(all.map(|it| (at(&it), it)).collect())
     }
 
     async fn restart(&self, board: &Arc<Board>, in_order: bool) {

@@ -57,11 +57,12 @@ impl fmt::Display for Act {
                 let minutes = ahead.unsigned_abs();
                 write!(f, "{} sends a heartbeat, its clock {minutes} min {how}", party(*who))
             }
-            Self::List { only_online, role } => {
+            Self::List { only_online, role, by } => {
+                let who = by.map_or_else(|| "somebody".into(), party);
                 let what = if *only_online { "online" } else { "registered" };
                 match role {
-                    Some(role) => write!(f, "somebody asks who is {what} as {}", role_name(*role)),
-                    None => write!(f, "somebody asks who is {what}"),
+                    Some(role) => write!(f, "{who} asks who is {what} as {}", role_name(*role)),
+                    None => write!(f, "{who} asks who is {what}"),
                 }
             }
             Self::Wrong { what, party: who, session, unit } => {

@@ -1,9 +1,12 @@
 //! What comes on subscriptions.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use mpc_router_proto::v1::{MpcMessage, SessionEvent};
 
 use super::super::history::{End, Heard, Item, Listener, Listening, Notice, Opened, Stream};
 use super::*;
+use crate::notices;
 
 impl Recorder {
     /// A subscription to messages is sent.
@@ -87,7 +90,14 @@ impl Recorder {
     pub(in crate::fuzz) fn listens(&mut self, now: Moment, party: u8, only: &[Event]) -> Listener {
         let (begun, party) = (self.at(now), Party(u32::from(party)));
         let only = only.iter().fold(0, |bits, it| bits | it.bit());
-        self.history.listeners.push(Listening { party, only, begun, alive: NEVER, sound: 0 });
+        self.history.listeners.push(Listening {
+            party,
+            only,
+            begun,
+            alive: NEVER,
+            sound: 0,
+            over: NEVER,
+        });
         Listener(self.history.listeners.len() as u32 - 1)
     }
 
@@ -115,7 +125,10 @@ impl Recorder {
         // Events of others are nobody's here: whoever listens may get all that select nobody.
         let is_own = self.names.which(&event.session_id).is_some();
         if is_own || notice.is_some() {
-            self.history.heard.push(Heard { listener, at, notice, whole });
+            let own = self.names.party(party);
+            let has_others_tokens = event.join_tokens.keys().any(|it| *it != own);
+            let heard = Heard { listener, at, notice, whole, has_others_tokens };
+            self.history.heard.push(heard);
         }
         at
     }
@@ -135,9 +148,44 @@ impl Recorder {
     }
 
     /// A subscription to events is over; until `sound` it was surely there.
-    pub(in crate::fuzz) fn deaf(&mut self, listener: Listener, sound: Moment) {
+    pub(in crate::fuzz) fn deaf(&mut self, now: Moment, listener: Listener, sound: Moment) {
+        let over = self.at(now);
         let listening = &mut self.history.listeners[listener.index()];
         listening.sound = if listening.alive == NEVER { 0 } else { sound };
+        listening.over = over;
+    }
+
+    /// What notifications came for a party, each with when it came.
+    pub(in crate::fuzz) fn woken<'n>(
+        &mut self,
+        party: u8,
+        notices: impl Iterator<Item = (Moment, &'n notices::Notice)>,
+    ) {
+        let name = self.names.party(party);
+        let mark = self.names.mark_begin();
+        let encoded = BASE64.encode(mark.as_bytes());
+        let encoded = encoded.trim_end_matches('=');
+        // The last digits depend on what follows.
+        let encoded = &encoded[..encoded.len() - encoded.len() % 4];
+        let all = self.history.woken.get_or_insert_default();
+        for (at, notice) in notices {
+            let way = match notice.channel.as_str() {
+                "email" => 0,
+                "phone" => 1,
+                "push_token" => 2,
+                _ => 3,
+            };
+            all.push(history::Woken {
+                at,
+                party: Party(u32::from(party)),
+                session: self.names.which(&notice.session_id).map(Session),
+                way,
+                channel: super::channel_of_address(&name, way, &notice.address),
+                leaks: notice.text.contains(&mark)
+                    || !encoded.is_empty() && notice.text.contains(encoded),
+            });
+        }
+        all.sort_by_key(|it| it.at);
     }
 
     /// The target was down.

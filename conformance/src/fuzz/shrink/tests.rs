@@ -10,7 +10,7 @@ const BOUNDS: Bounds = Bounds {
     parties: 5,
     sessions: 3,
     operations: 1_000,
-    offers: Offers { wildcard: true, keys: true, power: true, names: true },
+    offers: Offers { wildcard: true, keys: true, power: true, names: true, secure: true },
     timers: Waits { ack_timeout: 400, heartbeat_timeout: 1_500, message_ttl: 0 },
     hurried: false,
     bytes: 100_000,

@@ -23,7 +23,8 @@ pub(super) const RULES: Rules = Rules {
     is_alone: true,
     membership: true,
     replays_events: true,
-    shows_channels: true,
+    notifies: true,
+    secure: false,
     clock_tolerance: 0,
 };
 
@@ -176,7 +177,13 @@ impl World {
                 parties.push(party);
                 let listener = Listener(number as u32);
                 let (at, notice) = (self.now + 2, Some(notice));
-                self.history.heard.push(Heard { listener, at, notice, whole: true });
+                self.history.heard.push(Heard {
+                    listener,
+                    at,
+                    notice,
+                    whole: true,
+                    has_others_tokens: false,
+                });
             }
         }
         parties.sort_unstable();
@@ -426,7 +433,7 @@ impl World {
             .collect();
         let all = entries.len() as i64;
         let listing = Listing { entries, nobodies: 0, all, total: all };
-        let asked = Asked::List { only_online: false, role: None };
+        let asked = Asked::List { only_online: false, role: None, by: None };
         self.call(asked, Got::Done(Answer::Listed(listing)));
     }
 
@@ -435,12 +442,25 @@ impl World {
         let (begun, alive) = (self.now - 2, self.now + 2);
         self.listening.push((self.history.listeners.len(), party));
         let listener = Listener(self.history.listeners.len() as u32);
-        self.history.listeners.push(Listening { party, only: 0, begun, alive, sound: NEVER });
+        self.history.listeners.push(Listening {
+            party,
+            only: 0,
+            begun,
+            alive,
+            sound: NEVER,
+            over: NEVER,
+        });
         for (number, published) in (0..).zip(&self.history.notices) {
             let is_over = self.ended[published.session.index()];
             if published.selected.contains(&party) && !is_over {
                 let notice = Some(Notice(number));
-                self.history.heard.push(Heard { listener, at: alive, notice, whole: true });
+                self.history.heard.push(Heard {
+                    listener,
+                    at: alive,
+                    notice,
+                    whole: true,
+                    has_others_tokens: false,
+                });
             }
         }
     }

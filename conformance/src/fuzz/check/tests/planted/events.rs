@@ -18,6 +18,38 @@ fn entry<'h>(history: &'h mut History, random: &mut ChaCha20Rng) -> Option<&'h m
     }
 }
 
+/// Adds a party that registers and is away from then on, and a message for it. Returns the party, the
+/// session, and when it was routed.
+fn sleeper(history: &mut History) -> Option<(Party, Session, Moment)> {
+    let (party, session) = (Party(PARTIES), Session(0));
+    history.parties += 1;
+    let call = |begun, asked, got| Call { begun, ended: begun + 1, asked, got };
+    let registered = Got::Done(Answer::Registered(1));
+    history.calls.insert(0, call(1, Asked::Register(party, 1), registered));
+    let (unit, message) = (Unit(history.units.len() as u32), Message(history.messages));
+    history.messages += 1;
+    history.units.push(Routed { session, sender: Party(0), to: vec![party] });
+    let begun = history.calls.iter().map(|it| it.begun).find(|it| *it > 10_500)? + 1;
+    let routed = Got::Done(Answer::Routed(message));
+    history.calls.push(call(begun, Asked::Route(unit), routed));
+    history.calls.sort_by_key(|it| it.begun);
+    Some((party, session, begun))
+}
+
+/// A notification that may be right: of a message that was routed before.
+fn woken(history: &History, random: &mut ChaCha20Rng) -> Option<Woken> {
+    let routed = history.calls.iter().filter_map(|it| match (&it.asked, &it.got) {
+        (Asked::Route(unit), Got::Done(_)) => {
+            let routed = &history.units[unit.index()];
+            Some((it.ended, routed.session, *routed.to.first()?))
+        }
+        _ => None,
+    });
+    let (at, session, party) = any(random, routed)?;
+    let at = at + 1;
+    Some(Woken { at, party, session: Some(session), way: 0, channel: Some(0), leaks: false })
+}
+
 pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
     (Anomaly::PendingCount, |history, random| {
         let heartbeat = |call: &Call| matches!(call.got, Got::Done(Answer::Heartbeat { .. }));
@@ -103,6 +135,64 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
     }),
     (Anomaly::WrongChannel, |history, random| {
         entry(history, random)?.channel = Some(1);
+        Some(())
+    }),
+    (Anomaly::ChannelShown, |history, random| {
+        entry(history, random)?.channel = Some(1);
+        for call in &mut history.calls {
+            if let Asked::List { by, .. } = &mut call.asked {
+                *by = Some(Party(PARTIES));
+            }
+        }
+        history.parties += 1;
+        Some(())
+    }),
+    (Anomaly::TokensShown, |history, random| {
+        let place = any(random, 0..history.heard.len())?;
+        history.heard[place].has_others_tokens = true;
+        Some(())
+    }),
+    (Anomaly::NotificationLeaks, |history, random| {
+        let woken = woken(history, random)?;
+        history.woken = Some(vec![Woken { leaks: true, ..woken }]);
+        Some(())
+    }),
+    (Anomaly::NotifiedElsewhere, |history, random| {
+        let woken = woken(history, random)?;
+        history.woken = Some(vec![Woken { channel: None, ..woken }]);
+        Some(())
+    }),
+    (Anomaly::NotifiedAgain, |history, _| {
+        let (party, session, routed) = sleeper(history)?;
+        let told = |by| Woken {
+            at: routed + by,
+            party,
+            session: Some(session),
+            way: 0,
+            channel: Some(1),
+            leaks: false,
+        };
+        history.woken = Some(vec![told(2), told(500)]);
+        Some(())
+    }),
+    (Anomaly::NotifiedOnline, |history, random| {
+        let woken = woken(history, random)?;
+        // What nobody answered may have been routed at any time.
+        let lost = |it: &Call| (it.begun <= woken.at).then_some(it.got == Got::Unknown);
+        (!history.calls.iter().filter_map(lost).any(|it| it)).then_some(())?;
+        // It was heard of before anything was routed to it, and again and again.
+        for begun in (10_000..=woken.at).step_by(RULES.heartbeat_timeout as usize / 2) {
+            let got = Got::Done(Answer::Heartbeat { server_ms: 0, pending: 0 });
+            let asked = Asked::Heartbeat(woken.party);
+            history.calls.push(Call { begun: begun - 1_000, ended: begun - 999, asked, got });
+        }
+        history.calls.sort_by_key(|it| it.begun);
+        history.woken = Some(vec![woken]);
+        Some(())
+    }),
+    (Anomaly::NotNotified, |history, _| {
+        sleeper(history)?;
+        history.woken = Some(Vec::new());
         Some(())
     }),
     (Anomaly::TotalCount, |history, random| {
@@ -265,7 +355,13 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         });
         let notice = Some(any(random, old)?);
         let listener = Listener(place as u32);
-        history.heard.push(Heard { listener, at: alive, notice, whole: true });
+        history.heard.push(Heard {
+            listener,
+            at: alive,
+            notice,
+            whole: true,
+            has_others_tokens: false,
+        });
         Some(())
     }),
     (Anomaly::EventToOthers, |history, random| {
