@@ -54,6 +54,7 @@ impl Terms {
             membership: has(Capability::Membership),
             replays_events: has(Capability::EventReplay),
             notifies: has(Capability::Offline),
+            has_keys: has(Capability::Idempotency),
             secure: has(Capability::Secure),
             clock_tolerance: ns(timers.clock_tolerance()),
         };

@@ -100,10 +100,10 @@ pub(super) fn publish(
     recorder: &mut Recorder,
     notice: u32,
     session: u8,
-    event: Event,
+    (event, expires_in): (Event, u32),
     selected: &[u8],
 ) -> Call {
-    let event = Some(recorder.publish(notice, session, event, selected));
+    let event = Some(recorder.publish(notice, session, event, selected, expires_in));
     Call {
         by: By::Coordinator,
         asked: Asked::Publish(Notice(notice)),
@@ -114,7 +114,7 @@ pub(super) fn publish(
 /// To route a unit, or to try again to. None if it is to be tried again and never was tried.
 pub(super) fn route(recorder: &mut Recorder, act: &Act, unit: u32) -> Option<Call> {
     let request = recorder.route(act, unit);
-    let key = recorder.has_key(unit, 0).then(|| recorder.names().key(unit));
+    let key = recorder.key(unit);
     Some(Call {
         by: By::Party(recorder.sender_of(unit)?),
         asked: Asked::Route(Unit(unit)),

@@ -5,7 +5,7 @@
 use rand_core::RngCore;
 
 use super::names::Naming;
-use super::program::{Act, Event, Program, Step};
+use super::program::{Act, Event, FULL, Program, Step};
 use super::wrong::Wrong;
 use crate::requirement::Capability;
 
@@ -120,6 +120,10 @@ struct Character {
     burst: u16,
     /// How long payloads are at most.
     bytes: u32,
+    /// Whether some are as long as they may be.
+    full: bool,
+    /// Whether some sessions expire.
+    expiring: bool,
     /// Of a hundred programs, in how many somebody is away.
     sleepers: u32,
     /// Of a hundred waits, how many are for one of the target's timers.
@@ -185,7 +189,11 @@ pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
         false => Naming::Plain,
     };
     let odd_labels = drawing.dice.percent(15);
-    Program { parties, sessions, naming, odd_labels, steps }
+    let late = match drawing.dice.percent(10) {
+        true => vec![(parties - 1)],
+        false => Vec::new(),
+    };
+    Program { parties, sessions, late, naming, odd_labels, steps }
 }
 
 impl Character {
@@ -219,6 +227,8 @@ impl Character {
             bursts: dice.one_of(&[0, 0, 0, 15]),
             burst: dice.one_of(&[5, 10, 20, 60, 60, 110, 110, 600]),
             bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]).min(bounds.bytes),
+            full: dice.percent(4),
+            expiring: dice.percent(15),
             sleepers: match timers.heartbeat_timeout > 0 && !bounds.hurried {
                 true => 20,
                 false => 0,
@@ -418,7 +428,12 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         let room = PAYLOADS.saturating_sub(self.payloads);
         let bytes = bytes.min(room / 4);
         let count = u32::from(count).min(left).min(room / (bytes + 100)).max(1) as u16;
-        self.payloads += u32::from(count) * bytes;
+        let is_full = count == 1 && character.full && self.dice.percent(3);
+        self.payloads += match is_full {
+            true => self.bounds.bytes,
+            false => u32::from(count) * bytes,
+        };
+        let bytes = if is_full { FULL } else { bytes };
         let keyed = self.bounds.offers.keys && count == 1 && self.dice.percent(20);
         let unit = self.units;
         self.units += u32::from(count);
@@ -431,6 +446,9 @@ impl<R: RngCore> Drawing<'_, '_, R> {
     fn wrong(&mut self) -> Option<Act> {
         let what = self.dice.one_of(Wrong::ALL);
         if what.needs() == Capability::Secure && !self.bounds.offers.secure {
+            return None;
+        }
+        if what.needs() == Capability::Idempotency && !self.bounds.offers.keys {
             return None;
         }
         if what == Wrong::RouteTooLarge && !self.dice.percent(20) {
@@ -467,7 +485,11 @@ impl<R: RngCore> Drawing<'_, '_, R> {
         if matches!(event, Event::Created | Event::Started) && !selected.is_empty() {
             self.sessions[usize::from(session)].clone_from(&selected);
         }
-        Act::Publish { notice, session, event, selected }
+        let expires_in = match self.character.expiring && self.dice.percent(30) {
+            true => self.dice.one_of(&[300, 2_000, 60_000]),
+            false => 0,
+        };
+        Act::Publish { notice, session, event, selected, expires_in }
     }
 
     fn wait(&mut self) -> u32 {

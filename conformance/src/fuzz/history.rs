@@ -123,6 +123,8 @@ pub struct Published {
     pub event: u8,
     /// Whom it selects.
     pub selected: Vec<Party>,
+    /// When its session expires by it, if it says so.
+    pub expires: Option<Moment>,
 }
 
 /// What an event says of its session.

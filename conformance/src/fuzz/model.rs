@@ -39,6 +39,8 @@ pub struct Rules {
     pub replays_events: bool,
     /// Whether parties that are away are told that something waits for them.
     pub notifies: bool,
+    /// Whether keys make it safe to try again.
+    pub has_keys: bool,
     /// Whether certificates tell who calls.
     pub secure: bool,
     /// How far its clock may be off.
@@ -51,6 +53,7 @@ impl Rules {
         match what.needs() {
             Capability::Membership => self.membership,
             Capability::Secure => self.secure,
+            Capability::Idempotency => self.has_keys,
             _ => true,
         }
     }
@@ -181,6 +184,8 @@ struct Announcement {
     kind: Kind,
     /// Whom it selects, in order.
     selected: Vec<Party>,
+    /// When the session expires by it, if it says so.
+    expires: Option<Moment>,
 }
 
 /// The history, with what follows from it.
@@ -317,16 +322,44 @@ impl<'h> Model<'h> {
             let forgotten = end.accepted.saturating_add(kept);
             begins().any(|it| (forgotten..=to).contains(&it.begun))
         };
+        let (may_expire, expired) = self.expiry(session, from, to);
+        if expired < from {
+            // Announced again, it may be a new one.
+            let again = begins().any(|it| (expired..=to).contains(&it.begun));
+            return if again { Truth::Perhaps } else { Truth::No };
+        }
         let is_over = |it: &Announcement| it.accepted < from;
         if !begins().any(|it| it.begun <= to) || ends().any(|it| is_over(it) && !is_new_again(it)) {
             Truth::No
         } else if ends().any(is_over) {
             Truth::Perhaps
-        } else if begins().any(|it| it.accepted < from) && !ends().any(|it| it.begun <= to) {
+        } else if begins().any(|it| it.accepted < from)
+            && !ends().any(|it| it.begun <= to)
+            && may_expire > to
+        {
             Truth::Yes
         } else {
             Truth::Perhaps
         }
+    }
+
+    /// From when on a session may have expired, and from when on it must have, at some time from
+    /// `from` to `to`: by the newest of its announcements that say so (SES).
+    fn expiry(&self, session: Session, from: Moment, to: Moment) -> (Moment, Moment) {
+        let all = &self.announcements[session.index()];
+        let dated = || {
+            let begins = all.iter().filter(|it| it.kind == Kind::Begins);
+            begins.filter_map(|it| Some((it, it.expires?)))
+        };
+        let off = self.rules.clock_tolerance.saturating_add(self.rules.slack);
+        // What expired by an announcement stays so, whatever came later.
+        let may = dated().filter(|(it, _)| it.begun <= to).map(|it| it.1).min();
+        let only = dated().count() == 1;
+        let must = dated().filter(|(it, _)| only && it.accepted < from).map(|it| it.1).max();
+        (
+            may.map_or(NEVER, |it| it.saturating_sub(off)),
+            must.map_or(NEVER, |it| it.saturating_add(off)),
+        )
     }
 
     /// Whom each unit is for.
@@ -523,6 +556,7 @@ fn announcements(history: &History) -> Vec<Vec<Announcement>> {
             accepted: if matches!(got, Got::Done(_)) { *ended } else { NEVER },
             kind: published.kind,
             selected,
+            expires: published.expires,
         });
     }
     all

@@ -157,9 +157,15 @@ impl NameTable {
         format!("{}-nowhere", self.prefix)
     }
 
-    /// An `idempotency-key`.
-    pub(super) fn key(&self, unit: u32) -> String {
-        format!("{}-k{unit}", self.prefix)
+    /// An `idempotency-key`; odd ones differ in case, and behind the first 80 characters.
+    pub(super) fn key(&self, number: u32, is_odd: bool) -> String {
+        match is_odd {
+            true => {
+                let letter = if number.is_multiple_of(2) { 'k' } else { 'K' };
+                format!("{}-{}{letter}{}", self.prefix, "y".repeat(80), number / 2)
+            }
+            false => format!("{}-k{number}", self.prefix),
+        }
     }
 
     /// An `event_id`.

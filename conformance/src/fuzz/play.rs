@@ -134,7 +134,7 @@ struct Play<H> {
 
 impl<H: Hands> Play<H> {
     fn new(hands: H, conditions: Conditions, program: &Program, names: NameTable) -> Self {
-        let board = Board::new(program, names, conditions.date);
+        let board = Board::new(program, names, &conditions);
         Self { hands, conditions, board: Arc::new(board) }
     }
 
@@ -187,11 +187,12 @@ impl<H: Hands> Play<H> {
 
     /// What is there before the first step.
     async fn opens(&self, program: &Program) {
-        for party in 0..program.parties {
+        for party in (0..program.parties).filter(|it| !program.late.contains(it)) {
             self.registers(party, 0, false).await;
         }
         for (session, members) in (0..).zip(&program.sessions) {
-            self.publishes(u32::from(session), session, Event::Created, members, false).await;
+            let event = (Event::Created, 0);
+            self.publishes(u32::from(session), session, event, members, false).await;
         }
     }
 
@@ -225,14 +226,16 @@ impl<H: Hands> Play<H> {
             Act::Wrong { what, party, session, unit } => {
                 let max_payload = self.conditions.max_payload;
                 let (party, session, unit) = (*party, *session, *unit);
-                let subject = wrong::Subject { party, session, unit, max_payload };
+                let keys_since = self.keys_since();
+                let subject = wrong::Subject { party, session, unit, keys_since, max_payload };
                 let call = wrong::call(&mut self.board.recorder(), *what, &subject);
                 if let Some(call) = call {
                     self.call(call, unheard).await;
                 }
             }
-            Act::Publish { notice, session, event, selected } => {
-                self.publishes(*notice, *session, *event, selected, unheard).await;
+            Act::Publish { notice, session, event, selected, expires_in } => {
+                let event = (*event, *expires_in);
+                self.publishes(*notice, *session, event, selected, unheard).await;
             }
             Act::Route { unit, count, .. } => {
                 for unit in *unit..*unit + u32::from(*count) {
@@ -308,11 +311,14 @@ impl<H: Hands> Play<H> {
         &self,
         notice: u32,
         session: u8,
-        event: Event,
+        (event, expires_in): (Event, u32),
         selected: &[u8],
         unheard: bool,
     ) {
-        let call = calls::publish(&mut self.board.recorder(), notice, session, event, selected);
+        let call = {
+            let mut recorder = self.board.recorder();
+            calls::publish(&mut recorder, notice, session, (event, expires_in), selected)
+        };
         self.call(call, unheard).await;
     }
 

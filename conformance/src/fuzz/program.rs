@@ -20,6 +20,9 @@ pub struct Program {
     pub parties: u8,
     /// Of each session that is announced when it begins, its members.
     pub sessions: Vec<Vec<u8>>,
+    /// Which of these parties have not registered yet when it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<u8>,
     /// In what way the names of parties and sessions are like each other.
     #[serde(default, skip_serializing_if = "Naming::is_plain")]
     pub naming: Naming,
@@ -50,6 +53,9 @@ impl Step {
         Self { together: false, unheard: false, act }
     }
 }
+
+/// What stands for a payload that is as long as it may be.
+pub const FULL: u32 = u32::MAX;
 
 fn is_false(it: &bool) -> bool {
     !it
@@ -107,6 +113,9 @@ pub enum Act {
         event: Event,
         /// Whom it selects.
         selected: Vec<u8>,
+        /// After how long its session expires, 0 for never. Milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        expires_in: u32,
     },
     /// A party sends messages, one after another.
     Route {
@@ -121,7 +130,8 @@ pub enum Act {
         sender: u8,
         /// To whom; to everybody if there is nobody.
         to: Vec<u8>,
-        /// How long each is, in bytes, beyond what tells it from others.
+        /// How long each is, in bytes, beyond what tells it from others; [`FULL`] for as long as it may
+        /// be.
         #[serde(default, skip_serializing_if = "is_zero")]
         bytes: u32,
         /// Whether with a key of its own that makes it safe to try again.
@@ -287,7 +297,7 @@ impl Program {
 
     /// Why it cannot be played, if it names parties or sessions that there are not.
     pub fn nonsense(&self) -> Option<String> {
-        let parties = self.sessions.iter().flatten().copied();
+        let parties = self.sessions.iter().flatten().chain(&self.late).copied();
         let (mut parties, mut sessions): (Vec<u8>, Vec<u8>) = (parties.collect(), Vec::new());
         for step in &self.steps {
             let (some, of) = step.act.names();

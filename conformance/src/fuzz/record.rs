@@ -13,10 +13,12 @@ use super::history::{
     Published, Routed, Seen, Session, Standing, Unit,
 };
 use super::names::NameTable;
-use super::program::{Act, Event, Program, role_name};
+use super::program::{Act, Event, FULL, Program, role_name};
 
 /// The numbers of calls and so on that are under way.
 pub(super) type Place = usize;
+
+const MILLISECOND: Moment = 1_000_000;
 
 /// What a recipient has of a session.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,8 @@ struct Had {
 pub(super) struct Recorder {
     names: NameTable,
     odd_labels: bool,
+    /// The longest payload that the target takes. Bytes.
+    max_payload: usize,
     history: History,
     now: Moment,
     messages: HashMap<String, Message>,
@@ -42,8 +46,10 @@ pub(super) struct Recorder {
     ids: Vec<Option<String>>,
     /// What was sent.
     sent: Vec<Option<RouteMessageRequest>>,
-    /// When it got a key.
-    keyed: Vec<Option<Moment>>,
+    /// When it got a key, and which of its sender's in its session that is.
+    keyed: Vec<Option<(Moment, u32)>>,
+    /// How many keys each sender has used in each session.
+    keys: Vec<u32>,
     published: Vec<Option<SessionEvent>>,
     had: Vec<Had>,
     /// What has come on each stream.
@@ -52,7 +58,12 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(names: NameTable, program: &Program, date: Option<i64>) -> Self {
+    pub(super) fn new(
+        names: NameTable,
+        program: &Program,
+        date: Option<i64>,
+        max_payload: usize,
+    ) -> Self {
         let sessions = program.sessions.len();
         let parties = usize::from(program.parties);
         let history = History {
@@ -65,6 +76,7 @@ impl Recorder {
         let mut recorder = Self {
             names,
             odd_labels: program.odd_labels,
+            max_payload,
             history,
             now: 0,
             messages: HashMap::new(),
@@ -72,6 +84,7 @@ impl Recorder {
             ids: vec![None; units],
             sent: vec![None; units],
             keyed: vec![None; units],
+            keys: vec![0; parties * sessions],
             published: Vec::new(),
             had: vec![Had::default(); parties * sessions],
             came: Vec::new(),
@@ -126,7 +139,11 @@ impl Recorder {
             return self.sent[unit as usize].clone().unwrap_or_default();
         };
         let mut payload = self.names.mark(unit).into_bytes();
-        let filler = (0..*bytes).map(|it| (it ^ (it >> 8) ^ unit) as u8);
+        let bytes = match *bytes {
+            FULL => self.max_payload.saturating_sub(payload.len()) as u32,
+            bytes => bytes,
+        };
+        let filler = (0..bytes).map(|it| (it ^ (it >> 8) ^ unit) as u8);
         payload.extend(filler);
         let request = RouteMessageRequest {
             session_id: self.names.session(*session),
@@ -143,7 +160,11 @@ impl Recorder {
             to: to.iter().map(|it| Party(u32::from(*it))).collect(),
         };
         self.sent[place] = Some(request.clone());
-        self.keyed[place] = keyed.then_some(self.now);
+        if *keyed {
+            let key = self.of(*sender, *session);
+            self.keyed[place] = Some((self.now, self.keys[key]));
+            self.keys[key] += 1;
+        }
         request
     }
 
@@ -171,7 +192,15 @@ impl Recorder {
         session: u8,
         event: Event,
         selected: &[u8],
+        expires_in: u32,
     ) -> SessionEvent {
+        let passed = (self.now / MILLISECOND) as i64;
+        let expires_at = match self.history.date {
+            Some(date) if expires_in > 0 => date + passed + i64::from(expires_in),
+            _ => 0,
+        };
+        let expires =
+            (expires_at > 0).then(|| (passed as Moment + Moment::from(expires_in)) * MILLISECOND);
         let place = notice as usize;
         let n = selected.len() as i32;
         let is_odd = notice % 2 == 1;
@@ -188,7 +217,7 @@ impl Recorder {
                 .collect(),
             message_hash: if is_odd { vec![notice as u8; 32].into() } else { Bytes::new() },
             created_at: if is_odd { 1_700_000_000_000 + i64::from(notice) } else { 0 },
-            expires_at: 0,
+            expires_at,
         };
         if self.published.len() <= place {
             self.published.resize(place + 1, None);
@@ -197,6 +226,7 @@ impl Recorder {
                 kind: Kind::Other,
                 event: 0,
                 selected: Vec::new(),
+                expires: None,
             };
             self.history.notices.resize(place + 1, nothing);
         }
@@ -210,6 +240,7 @@ impl Recorder {
             },
             event: event.bit(),
             selected: selected.iter().map(|it| Party(u32::from(*it))).collect(),
+            expires,
         };
         told
     }
@@ -234,7 +265,20 @@ impl Recorder {
     /// Whether a unit was first sent with a key since then, so that it is safe to try again.
     pub(super) fn has_key(&self, unit: u32, since: Moment) -> bool {
         let keyed = self.keyed.get(unit as usize).copied().flatten();
-        keyed.is_some_and(|it| it >= since)
+        keyed.is_some_and(|(at, _)| at >= since)
+    }
+
+    /// The key of a unit, if it has one. Others have the same, of other senders and in other sessions.
+    pub(super) fn key(&self, unit: u32) -> Option<String> {
+        let (_, number) = self.keyed.get(unit as usize).copied().flatten()?;
+        Some(self.names.key(number, self.odd_labels))
+    }
+
+    /// What was sent with a key since then, and the key, if it was accepted.
+    pub(super) fn keyed(&self, unit: u32, since: Moment) -> Option<(RouteMessageRequest, String)> {
+        self.ids.get(unit as usize)?.as_ref()?;
+        let is_good = self.has_key(unit, since);
+        is_good.then(|| Some((self.sent[unit as usize].clone()?, self.key(unit)?)))?
     }
 
     /// Whether a party neither sent a unit nor may get it.

@@ -262,6 +262,7 @@ fn simpler(program: &Program, way: usize) -> Option<Program> {
         (3, Act::List { by, .. }) => *by = None,
         (1, Act::Wait { ms }) => *ms /= 2,
         (2, Act::Route { to, .. }) if to.len() > 1 => to.truncate(1),
+        (1, Act::Publish { expires_in, .. }) => *expires_in = 0,
         (2, Act::Publish { selected, .. }) => selected.truncate(1),
         (3, Act::Route { to, .. }) if to.len() > 1 => drop(to.remove(0)),
         _ => {}
@@ -287,6 +288,8 @@ fn fewer_parties(program: &Program) -> Program {
         next += u8::from(used[usize::from(party)]);
     }
     smaller.parties = next;
+    smaller.late.retain(|it| used[usize::from(*it)]);
+    smaller.late.iter_mut().for_each(|it| *it = numbers[usize::from(*it)]);
     for members in &mut smaller.sessions {
         members.retain(|it| used[usize::from(*it)]);
         members.iter_mut().for_each(|it| *it = numbers[usize::from(*it)]);
@@ -339,7 +342,8 @@ fn fewer_sessions(program: &Program) -> Program {
 }
 
 fn plain_names(program: &Program) -> Program {
-    Program { naming: Naming::Plain, odd_labels: false, ..program.clone() }
+    let late = Vec::new();
+    Program { naming: Naming::Plain, odd_labels: false, late, ..program.clone() }
 }
 
 fn one_after_another(program: &Program) -> Program {

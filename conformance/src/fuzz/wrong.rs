@@ -116,6 +116,14 @@ wrongs! {
     ListenNobody breaks "EVT-10",
     /// SubscribeSessionEvents of a name that nobody registered.
     ListenStranger breaks "EVT-10",
+    /// RouteMessage with the key of another message, and its own payload.
+    KeyWithOtherPayload breaks "IDM-2" if Idempotency,
+    /// RouteMessage with the key of another message, and its own round_number.
+    KeyWithOtherRound breaks "IDM-2" if Idempotency,
+    /// RouteMessage with the key of another message, and its own message_type.
+    KeyWithOtherType breaks "IDM-2" if Idempotency,
+    /// RouteMessage with the key of another message, and its own recipients.
+    KeyWithOtherRecipients breaks "IDM-2" if Idempotency,
     /// RouteMessage in another party's name.
     RouteInAnothersName breaks "SEC-2" if Secure,
     /// SubscribeMessages in another party's name.
@@ -158,6 +166,10 @@ impl Wrong {
                 | Self::AcknowledgeWithoutSession
                 | Self::StatusWithoutSession
                 | Self::StatusAsOutsider
+                | Self::KeyWithOtherPayload
+                | Self::KeyWithOtherRound
+                | Self::KeyWithOtherType
+                | Self::KeyWithOtherRecipients
                 | Self::AcknowledgeInAnothersName
                 | Self::AcknowledgeAsCoordinator
         )

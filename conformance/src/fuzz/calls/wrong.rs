@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::fuzz::history::Moment;
 use crate::fuzz::wrong::Wrong;
 
 /// What a wrong call is about.
@@ -11,6 +12,8 @@ pub(in crate::fuzz) struct Subject {
     pub(in crate::fuzz) party: u8,
     pub(in crate::fuzz) session: u8,
     pub(in crate::fuzz) unit: u32,
+    /// What got its key before may be new to the target.
+    pub(in crate::fuzz) keys_since: Moment,
     /// The longest payload that the target takes. Bytes.
     pub(in crate::fuzz) max_payload: usize,
 }
@@ -29,9 +32,12 @@ pub(in crate::fuzz) fn call(
         | Wrong::PublishOverThreshold
         | Wrong::PublishNegativeThreshold
         | Wrong::PublishSelectedTwice => By::Coordinator,
-        Wrong::AcknowledgeAsSender | Wrong::StatusWithoutSession => {
-            By::Party(recorder.sender_of(subject.unit)?)
-        }
+        Wrong::AcknowledgeAsSender
+        | Wrong::StatusWithoutSession
+        | Wrong::KeyWithOtherPayload
+        | Wrong::KeyWithOtherRound
+        | Wrong::KeyWithOtherType
+        | Wrong::KeyWithOtherRecipients => By::Party(recorder.sender_of(subject.unit)?),
         Wrong::RouteAsCoordinator
         | Wrong::SubscribeAsCoordinator
         | Wrong::PollAsCoordinator
@@ -69,6 +75,29 @@ pub(in crate::fuzz) fn call(
         | Wrong::RouteInAnothersName
         | Wrong::RouteAsCoordinator
         | Wrong::RouteUnannounced => Request::Route(message(recorder, what, subject), None),
+        Wrong::KeyWithOtherPayload
+        | Wrong::KeyWithOtherRound
+        | Wrong::KeyWithOtherType
+        | Wrong::KeyWithOtherRecipients => {
+            let (mut request, key) = recorder.keyed(subject.unit, subject.keys_since)?;
+            match what {
+                Wrong::KeyWithOtherPayload => {
+                    let mut payload = request.payload.to_vec();
+                    *payload.last_mut()? ^= 1;
+                    request.payload = payload.into();
+                }
+                Wrong::KeyWithOtherRound => request.round_number ^= 1,
+                Wrong::KeyWithOtherType => request.message_type.push('x'),
+                _ if request.to_parties.is_empty() => {
+                    // To one, not to everybody.
+                    let sender = &request.from_party;
+                    let other = recorder.names().parties().iter().find(|it| *it != sender);
+                    request.to_parties.extend(other.cloned());
+                }
+                _ => request.to_parties.clear(),
+            }
+            Request::Route(request, Some(key))
+        }
         Wrong::SubscribeNobody
         | Wrong::SubscribeStranger
         | Wrong::SubscribeInAnothersName

@@ -14,6 +14,7 @@ use super::super::history::{End, Got, Listener, Moment, Stream};
 use super::super::names::NameTable;
 use super::super::program::{Event, Program};
 use super::super::record::{Recorder, refused};
+use super::Conditions;
 
 /// A subscription that is open.
 #[derive(Clone, Debug)]
@@ -42,9 +43,10 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Board {
-    pub(super) fn new(program: &Program, names: NameTable, date: Option<i64>) -> Self {
+    pub(super) fn new(program: &Program, names: NameTable, conditions: &Conditions) -> Self {
+        let (date, max_payload) = (conditions.date, conditions.max_payload);
         Self {
-            recorder: Mutex::new(Recorder::new(names, program, date)),
+            recorder: Mutex::new(Recorder::new(names, program, date, max_payload)),
             lives: (0..program.parties).map(|_| AtomicU64::new(0)).collect(),
             streams: Mutex::default(),
             listeners: Mutex::default(),

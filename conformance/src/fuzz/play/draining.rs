@@ -12,6 +12,9 @@ impl<H: Hands> Play<H> {
     pub(super) async fn drains(&self, program: &Program) {
         // What is due on the streams that are open may still be on its way.
         self.settles(program).await;
+        for party in &program.late {
+            self.registers(*party, 0, false).await;
+        }
         for party in 0..program.parties {
             self.lives(party).await;
         }

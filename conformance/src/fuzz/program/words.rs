@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Act, Program};
+use super::{Act, FULL, Program};
 use crate::fuzz::names::Naming;
 
 /// The role of that number.
@@ -72,9 +72,13 @@ impl fmt::Display for Act {
                     false => write!(f, " (s{session})"),
                 }
             }
-            Self::Publish { notice, session, event, selected } => {
+            Self::Publish { notice, session, event, selected, expires_in } => {
                 let event = event.name();
-                write!(f, "event e{notice} {event} of s{session} selects {}", Parties(selected))
+                write!(f, "event e{notice} {event} of s{session} selects {}", Parties(selected))?;
+                match expires_in {
+                    0 => Ok(()),
+                    ms => write!(f, ", expires in {ms} ms"),
+                }
             }
             Self::Route { unit, count, session, sender, to, bytes, keyed } => {
                 write!(f, "{} sends ", party(*sender))?;
@@ -86,7 +90,9 @@ impl fmt::Display for Act {
                     [] => write!(f, " to everybody in s{session}")?,
                     to => write!(f, " to {} in s{session}", Parties(to))?,
                 }
-                if *bytes > 0 {
+                if *bytes == FULL {
+                    f.write_str(", as long as it may be")?;
+                } else if *bytes > 0 {
                     write!(f, ", {bytes} bytes")?;
                 }
                 if *keyed { f.write_str(", with a key") } else { Ok(()) }
@@ -134,8 +140,12 @@ impl fmt::Display for Act {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: Vec<_> = (0..self.parties).collect();
+        let (late, all): (Vec<_>, Vec<_>) =
+            (0..self.parties).partition(|it| self.late.contains(it));
         writeln!(f, "Registered: {}.", Parties(&all))?;
+        if !late.is_empty() {
+            writeln!(f, "Not registered yet: {}.", Parties(&late))?;
+        }
         if self.naming != Naming::Plain {
             writeln!(f, "Names: {}.", self.naming)?;
         }

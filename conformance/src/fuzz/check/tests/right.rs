@@ -24,6 +24,7 @@ pub(super) const RULES: Rules = Rules {
     membership: true,
     replays_events: true,
     notifies: true,
+    has_keys: true,
     secure: false,
     clock_tolerance: 0,
 };
@@ -188,7 +189,7 @@ impl World {
         }
         parties.sort_unstable();
         parties.dedup();
-        self.history.notices.push(Published { session, kind, event: 1, selected });
+        self.history.notices.push(Published { session, kind, event: 1, selected, expires: None });
         let answer = Answer::Published(parties.len() as i64);
         let got = if surely { Got::Done(answer) } else { self.answered(answer) };
         self.call(Asked::Publish(notice), got);
