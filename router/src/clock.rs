@@ -51,15 +51,16 @@ impl Clock {
     }
 
     /// Starts with the time `date`, unless that is before `told`, and stands until it is
-    /// [moved](Self::pass).
+    /// [moved](Self::reach).
     pub(crate) fn standing(date: Millis, told: Millis) -> Self {
         Self::start_at(Passing::Told(AtomicI64::new(0)), date, told)
     }
 
-    /// On a clock that stands, so many milliseconds pass.
-    pub(crate) fn pass(&self, milliseconds: i64) {
+    /// On a clock that stands, time passes until it is `now`, unless it is later already.
+    pub(crate) fn reach(&self, now: Millis) {
         if let Passing::Told(passed) = &self.passing {
-            passed.fetch_add(milliseconds.max(0), Ordering::Relaxed);
+            let start = Millis(self.start_unix.load(Ordering::Relaxed));
+            passed.fetch_max(now.since(start), Ordering::Relaxed);
         }
     }
 

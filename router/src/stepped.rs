@@ -75,7 +75,7 @@ impl Stepped {
     /// It is `now`, in Unix milliseconds; an earlier time than before changes nothing. What is due by
     /// then is done.
     pub fn handle_time(&mut self, now: i64) {
-        self.router.clock().pass(now.saturating_sub(self.now()));
+        self.router.clock().reach(Millis(now));
         self.router.sessions().ring_due();
         if self.looks_for_unread_at.is_some_and(|at| at.0 <= self.now()) {
             self.looks_for_unread_at = None;

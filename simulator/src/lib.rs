@@ -26,6 +26,7 @@ mod seat;
 pub mod seed;
 pub mod terms;
 pub mod verdict;
+pub mod world;
 
 #[cfg(test)]
 mod ceremony_tests;

@@ -1,0 +1,122 @@
+//! Parties that are there and have nothing to do: heartbeats, and a stream that is open.
+
+use std::collections::BTreeMap;
+
+use mpc_router_proto::v1::{HeartbeatRequest, RegisterPartyRequest};
+use tonic::{Code, Status};
+
+use super::{BEGINNING, Event, World};
+use crate::action::{Call, Millis, Stream};
+use crate::world::call::{Answer, Ask};
+use crate::world::host::Key;
+use crate::world::scenario::Scenario;
+
+/// How often an idle party sends a heartbeat.
+pub(super) const BEAT_EVERY_MS: Millis = 10_000;
+
+/// The idle parties.
+#[derive(Debug)]
+pub(super) struct Idle {
+    parties: Vec<IdleParty>,
+    until: Millis,
+    /// Calls under way, and the newest time that anybody was told when they began.
+    calls: BTreeMap<Key, (u32, i64)>,
+    pub(super) beats: u64,
+}
+
+#[derive(Debug)]
+struct IdleParty {
+    id: String,
+    registered: bool,
+    /// Its stream is open.
+    listens: bool,
+}
+
+impl Idle {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let party = |number| {
+            let id = format!("idle-{}", number + 1);
+            IdleParty { id, registered: false, listens: false }
+        };
+        Self {
+            parties: (0..scenario.idle_parties).map(party).collect(),
+            until: BEGINNING + Millis::from(scenario.hours) * 3_600_000,
+            calls: BTreeMap::new(),
+            beats: 0,
+        }
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.parties.len() as u32
+    }
+
+    /// How many registered, and whose last heartbeat was answered.
+    pub(super) fn there(&self) -> usize {
+        self.parties.iter().filter(|party| party.registered).count()
+    }
+
+    /// All that was under way is lost.
+    pub(super) fn handle_router_gone(&mut self) {
+        self.calls.clear();
+        self.parties.iter_mut().for_each(|party| party.listens = false);
+    }
+}
+
+impl World<'_> {
+    /// An idle party registers, opens its stream, or sends a heartbeat, and comes again later.
+    pub(super) fn idle(&mut self, number: u32) {
+        let next = self.now + BEAT_EVERY_MS;
+        if next <= self.idle.until {
+            self.queue.push(next, Event::Idle(number));
+        }
+        if !self.host.is_up() {
+            return;
+        }
+        self.tell_time();
+        let Some(party) = self.idle.parties.get_mut(number as usize) else { return };
+        let registers = !party.registered;
+        let listens = std::mem::replace(&mut party.listens, party.registered) || registers;
+        let id = party.id.clone();
+        if !listens {
+            let key = self.key();
+            self.host.begin(key, Ask::Open(Stream::Events { party: id.clone() }));
+        }
+        let key = self.key();
+        let floor = self.checks.lives().newest_beat();
+        self.idle.calls.insert(key, (number, floor));
+        let call = if registers {
+            let party_role = "persistent".into();
+            Call::Register(RegisterPartyRequest { party_id: id, party_role, ..Default::default() })
+        } else {
+            let timestamp = i64::try_from(self.now).unwrap_or(i64::MAX);
+            Call::Heartbeat(HeartbeatRequest { party_id: id, timestamp })
+        };
+        self.host.begin(key, Ask::Call(call));
+        self.drain();
+    }
+
+    /// The router answers an idle party.
+    pub(super) fn answers_idle(&mut self, key: Key, answer: Result<Answer, Status>) {
+        let Some((number, floor)) = self.idle.calls.remove(&key) else { return };
+        let Some(party) = self.idle.parties.get_mut(number as usize) else { return };
+        match answer {
+            Ok(Answer::Beat(beat)) => {
+                let told = beat.server_timestamp;
+                self.idle.beats += 1;
+                self.trace.idle(number, told.unsigned_abs());
+                if told < floor {
+                    let id = party.id.clone();
+                    return self.checks.lives().handle_beat_after(floor, &id, told);
+                }
+                self.checks.lives().handle_beat_after(floor, "", told);
+            }
+            Ok(_) => party.registered = true,
+            Err(status) if status.code() == Code::NotFound => {
+                let what = format!("{} is registered, and not known (DUR-3)", party.id);
+                self.checks.found("directory", what);
+            }
+            // It comes again.
+            Err(_) => {}
+        }
+    }
+}
