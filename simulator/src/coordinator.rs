@@ -56,9 +56,9 @@ const WATCH_EVERY_MS: Millis = 1_000;
 /// How often to announce again what somebody does not know yet.
 const ANNOUNCE_EVERY_MS: Millis = 1_000;
 /// How long a router that never answered may be unreachable.
-const FIRST_CONTACT_MS: Millis = 3_000;
+pub(crate) const FIRST_CONTACT_MS: Millis = 3_000;
 /// How long a router may be unreachable that has answered: a restart takes some time.
-const LOST_CONTACT_MS: Millis = 10_000;
+pub(crate) const LOST_CONTACT_MS: Millis = 10_000;
 /// How long to wait for parties to know that a session is over.
 const PARTING_MS: Millis = 3_000;
 /// How much longer than the ceremony its sessions last before they expire by themselves.

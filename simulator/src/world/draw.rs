@@ -32,6 +32,8 @@ const FAULTS_FOR_MS: [Millis; 2] = [3_000, 30_000];
 /// The longest that the router may be gone, or cut off from the coordinator: one that is away for
 /// longer is given up, rightly.
 const OUTAGE_MS: Millis = 6_000;
+/// It is there first: one that never answered is given up sooner.
+const FIRST_OUTAGE_MS: Millis = 2_000;
 /// How long it is there between two such times.
 const BETWEEN_OUTAGES_MS: Millis = 5_000;
 /// The longest that a party is cut off: what is sent to it meanwhile is given up after half a minute.
@@ -40,7 +42,7 @@ const CUT_MS: Millis = 18_000;
 /// Draws a scenario. Each seed has some kinds of faults only, and a number of these: where all kinds
 /// come together, some hide others.
 pub fn draw(seed: u64, given: &Drawing) -> Scenario {
-    let mut drawer = Drawer { dice: Dice::new(seed, "scenario"), parties: 0, busy_until: 0 };
+    let mut drawer = Drawer { dice: Dice::new(seed, "scenario"), parties: 0, busy_until: FIRST_OUTAGE_MS };
     let dice = &mut drawer.dice;
     let few = dice.between([2, 6]) as u16;
     let parties = given.parties.unwrap_or(few);

@@ -184,7 +184,12 @@ impl Fault {
 
     /// When all is well again, as far as it is concerned.
     pub fn ends(&self) -> Millis {
-        let lasts = match *self {
+        self.begins().saturating_add(self.lasts())
+    }
+
+    /// How long it lasts; 0 if it is over at once, or never.
+    pub fn lasts(&self) -> Millis {
+        match *self {
             Self::Partition { for_ms, .. }
             | Self::LoseCalls { for_ms, .. }
             | Self::SlowNetwork { for_ms, .. }
@@ -199,8 +204,7 @@ impl Fault {
             | Self::ClockJump { .. }
             | Self::Skew { .. }
             | Self::LoseParty { .. } => 0,
-        };
-        self.begins().saturating_add(lasts)
+        }
     }
 
     /// Whom it names.

@@ -68,7 +68,7 @@ impl VirtualLog {
         let told = {
             let mut state = self.lock();
             let writing = std::mem::take(&mut state.writing);
-            state.keep(writing)
+            owners(state.keep(writing))
         };
         for (owner, through) in told {
             if let Some(owner) = owner.upgrade() {
@@ -103,12 +103,12 @@ impl VirtualLog {
         let refused = {
             let mut state = self.lock();
             state.writing = 0;
-            state.keep(survive);
+            let mut refused = state.keep(survive);
             state.refuses = true;
-            let mut refused = std::mem::take(&mut state.waiting);
+            refused.extend(state.waiting.drain(..));
             // Dropped, it tells by itself that it is not kept.
             refused.retain(|change| !matches!(change, Change::Time(..)));
-            owners(refused.into())
+            owners(refused)
         };
         self.health.send_replace(Health::Failing("the virtual disk fails: try later".into()));
         for (owner, _) in refused {
@@ -145,8 +145,8 @@ impl VirtualLog {
 }
 
 impl State {
-    /// The first changes are safe. Gives whom that concerns.
-    fn keep(&mut self, count: usize) -> Vec<Told> {
+    /// The first changes are safe. Gives them back.
+    fn keep(&mut self, count: usize) -> Vec<Change> {
         let changes: Vec<Change> = self.waiting.drain(..count.min(self.waiting.len())).collect();
         for change in &changes {
             match change {
@@ -164,7 +164,7 @@ impl State {
                 Change::Time(until, _) => self.kept.note_time(*until),
             }
         }
-        owners(changes)
+        changes
     }
 }
 

@@ -151,6 +151,9 @@ struct World<'a> {
     idle: Idle,
     /// How many faults of a kind took effect.
     faults: BTreeMap<&'static str, u32>,
+    /// When the coordinator last had an answer of the router, and for how long it had none at last.
+    coordinator_heard_at: Millis,
+    coordinator_silent_for: Millis,
     over_at: Option<Millis>,
     done: bool,
 }
@@ -200,6 +203,8 @@ impl<'a> World<'a> {
             records: Vec::new(),
             idle: Idle::new(scenario),
             faults: BTreeMap::new(),
+            coordinator_heard_at: BEGINNING,
+            coordinator_silent_for: 0,
             over_at: None,
             done: false,
             scenario,

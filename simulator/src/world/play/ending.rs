@@ -8,7 +8,7 @@ use mpc_router_proto::v1::GetPendingMessagesRequest;
 use super::{BEGINNING, World};
 use crate::action::{Call, Millis, Ticket};
 use crate::ceremony::patience;
-use crate::coordinator::{Coordinator, Ending};
+use crate::coordinator::{Coordinator, Ending, FIRST_CONTACT_MS, LOST_CONTACT_MS};
 use crate::party::Party;
 use crate::report::{Ended, PhaseReport, Remains, Report};
 use crate::world::call::Ask;
@@ -67,7 +67,7 @@ impl World<'_> {
                 trouble("liveness", format!("only {there} of {idle} idle parties registered"));
             }
         }
-        let excuse = self.excuse();
+        let excuse = self.excuse(ending.as_ref());
         let report = self.report(ending);
         if let (Some(report), false) = (&report, stopped) {
             more.extend(self.judge(report, excuse.as_deref()));
@@ -129,13 +129,19 @@ impl World<'_> {
     }
 
     /// Why the ceremony might rightly fail.
-    fn excuse(&self) -> Option<String> {
+    fn excuse(&self, ending: Option<&Ending>) -> Option<String> {
         let lost = self.scenario.faults.iter().find_map(|fault| match fault {
             Fault::LoseParty { party, .. } => Some(*party),
             _ => None,
         });
         if let Some(lost) = lost {
             return Some(format!("{} vanished", self.roster.name(lost)));
+        }
+        let silent = self.coordinator_silent_for;
+        let heard = self.coordinator_heard_at > BEGINNING;
+        let patience = if heard { LOST_CONTACT_MS } else { FIRST_CONTACT_MS };
+        if matches!(ending, Some(Ending::Unreachable(_))) && silent >= patience {
+            return Some(format!("the coordinator heard nothing of the router for {silent} ms"));
         }
         self.checks.gave_up()
     }
@@ -151,6 +157,7 @@ impl World<'_> {
             records: &self.records,
             ending: ending.unwrap_or(Ending::Interrupted),
             phases: vec![PhaseReport { name: "all", milliseconds }],
+            held_up: self.scenario.faults.iter().map(Fault::lasts).sum(),
         };
         Some(remains.report())
     }
@@ -176,6 +183,7 @@ impl World<'_> {
                 let member = party.member().number;
                 agenda.members.contains(&member)
                     && !self.is_lost(member)
+                    && report.ended != Ended::Unreachable
                     && party.has_joined(&agenda.session)
                     && party.outcome(&agenda.session).is_none()
             });

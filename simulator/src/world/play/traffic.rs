@@ -212,6 +212,12 @@ impl World<'_> {
     }
 
     pub(super) fn hears(&mut self, who: u16, ticket: Ticket, answer: Result<Reply, CallError>) {
+        if who == COORDINATOR && self.over_at.is_none() {
+            self.coordinator_silent_for = self.now - self.coordinator_heard_at;
+            if matches!(answer, Ok(_) | Err(CallError::Refused(_))) {
+                self.coordinator_heard_at = self.now;
+            }
+        }
         let local = self.local(who);
         match who.checked_sub(1) {
             Some(at) => self.parties[usize::from(at)].handle_reply(ticket, answer, local),
