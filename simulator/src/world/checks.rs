@@ -117,7 +117,12 @@ impl Checks {
     }
 
     /// RouteMessage reaches the router.
-    pub(super) fn handle_route_begun(&mut self, call: Key, request: &RouteMessageRequest, key: &str) {
+    pub(super) fn handle_route_begun(
+        &mut self,
+        call: Key,
+        request: &RouteMessageRequest,
+        key: &str,
+    ) {
         if !self.attempts.contains_key(key) {
             let sender = (request.session_id.clone(), request.from_party.clone());
             self.floors.insert(call, self.answered.get(&sender).copied().unwrap_or_default());

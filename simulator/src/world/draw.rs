@@ -42,7 +42,8 @@ const CUT_MS: Millis = 18_000;
 /// Draws a scenario. Each seed has some kinds of faults only, and a number of these: where all kinds
 /// come together, some hide others.
 pub fn draw(seed: u64, given: &Drawing) -> Scenario {
-    let mut drawer = Drawer { dice: Dice::new(seed, "scenario"), parties: 0, busy_until: FIRST_OUTAGE_MS };
+    let mut drawer =
+        Drawer { dice: Dice::new(seed, "scenario"), parties: 0, busy_until: FIRST_OUTAGE_MS };
     let dice = &mut drawer.dice;
     let few = dice.between([2, 6]) as u16;
     let parties = given.parties.unwrap_or(few);

@@ -150,8 +150,11 @@ impl State {
         let changes: Vec<Change> = self.waiting.drain(..count.min(self.waiting.len())).collect();
         for change in &changes {
             match change {
-                Change::Append(Entry { record: UnitRecord::Session(session, record), position, .. }) =>
-                {
+                Change::Append(Entry {
+                    record: UnitRecord::Session(session, record),
+                    position,
+                    ..
+                }) => {
                     if let Record::GivenUp { deliveries, .. } = record {
                         self.given_up.extend(deliveries.iter().cloned());
                     }

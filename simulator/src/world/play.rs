@@ -161,9 +161,9 @@ struct World<'a> {
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario, audience: Audience<'a>) -> Result<Self, ScenarioError> {
         let plan = scenario.plan()?;
-        let cast = plan.as_ref().map(|plan| {
-            plan.cast(|_| habits(plan)).expect("a plan of a scenario was checked")
-        });
+        let cast = plan
+            .as_ref()
+            .map(|plan| plan.cast(|_| habits(plan)).expect("a plan of a scenario was checked"));
         let (roster, parties, coordinator, agendas) = match cast {
             Some(Cast { roster, parties, coordinator, agendas }) => {
                 (roster, parties, Some(coordinator), agendas)

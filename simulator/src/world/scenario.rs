@@ -159,8 +159,7 @@ impl Scenario {
             let (file, field) = ("the scenario".into(), field.into());
             ScenarioError(FlowError { file, line: 0, field, what })
         };
-        for (field, [low, high]) in
-            [("latency_ms", self.latency_ms), ("commit_ms", self.commit_ms)]
+        for (field, [low, high]) in [("latency_ms", self.latency_ms), ("commit_ms", self.commit_ms)]
         {
             if low > high || high > MAX_PAUSE_MS {
                 let what = format!("is [from, to], {MAX_PAUSE_MS} at most");

@@ -53,7 +53,8 @@ impl Checks {
         }
         if message.session_id != asked {
             let session = &message.session_id;
-            let what = format!("{to} was given {id} of {session} where it asked for {asked} (RTE-10)");
+            let what =
+                format!("{to} was given {id} of {session} where it asked for {asked} (RTE-10)");
             self.found("misrouted", what);
         }
         self.name(&key, id);
@@ -63,7 +64,8 @@ impl Checks {
     fn note_given(&mut self, to: &str, message: &MpcMessage, way: Way, place: Option<u64>) {
         let id = &message.message_id;
         let Some(place) = place else {
-            return self.found("durable", format!("{to} was given {id} before it was safe (DUR-2)"));
+            return self
+                .found("durable", format!("{to} was given {id} before it was safe (DUR-2)"));
         };
         let delivery = self.deliveries.entry((id.clone(), to.to_owned())).or_default();
         let first = !std::mem::replace(&mut delivery.given, true);
@@ -71,10 +73,14 @@ impl Checks {
         delivery.created_at = message.created_at;
         let (acknowledged, given_up) = (delivery.acknowledged, delivery.given_up);
         if acknowledged.is_some() {
-            let what = format!("{to} was given {id} after its acknowledgement was answered (SUB-4)");
+            let what =
+                format!("{to} was given {id} after its acknowledgement was answered (SUB-4)");
             self.found("after-ack", what);
         } else if given_up {
-            self.found("after-ack", format!("{to} was given {id}, which had failed (RED-4, EXP-1)"));
+            self.found(
+                "after-ack",
+                format!("{to} was given {id}, which had failed (RED-4, EXP-1)"),
+            );
         }
         if !first {
             return;

@@ -105,8 +105,7 @@ impl World<'_> {
     pub(super) fn ask_status(&mut self, id: &str, session: &str) {
         let key = self.key();
         self.asked.insert(key, id.to_owned());
-        let request =
-            GetMessageStatusRequest { message_id: id.into(), session_id: session.into() };
+        let request = GetMessageStatusRequest { message_id: id.into(), session_id: session.into() };
         self.host.begin(key, Ask::Status(request));
     }
 

@@ -307,7 +307,9 @@ impl World<'_> {
 
     /// There is something on a slow reader's stream.
     pub(super) fn is_readable(&mut self, key: Key) {
-        let Some(reading) = self.readings.get(&key).filter(|reading| !reading.waits) else { return };
+        let Some(reading) = self.readings.get(&key).filter(|reading| !reading.waits) else {
+            return;
+        };
         let late = self.reads_late(reading.who).unwrap_or_default();
         if let Some(reading) = self.readings.get_mut(&key) {
             reading.waits = true;
@@ -339,7 +341,10 @@ impl World<'_> {
         let name = self.name(who).to_owned();
         self.trace.tell(
             self.now,
-            format_args!("{name} <- {} of {} ({})", message.message_type, message.from_party, message.message_id),
+            format_args!(
+                "{name} <- {} of {} ({})",
+                message.message_type, message.from_party, message.message_id
+            ),
         );
         self.check_given(&name, &asked, &message);
         if let Some(at) = self.arrival_on(key) {
@@ -376,7 +381,9 @@ impl World<'_> {
     }
 
     pub(super) fn message(&mut self, key: Key, message: MpcMessage) {
-        let Some(reading) = self.readings.get(&key).filter(|reading| reading.wanted) else { return };
+        let Some(reading) = self.readings.get(&key).filter(|reading| reading.wanted) else {
+            return;
+        };
         let (who, id) = (reading.who, reading.id);
         let local = self.local(who);
         self.parties[usize::from(who) - 1].handle_message(id, message, local);
@@ -384,7 +391,9 @@ impl World<'_> {
     }
 
     pub(super) fn event(&mut self, key: Key, event: &SessionEvent) {
-        let Some(reading) = self.readings.get(&key).filter(|reading| reading.wanted) else { return };
+        let Some(reading) = self.readings.get(&key).filter(|reading| reading.wanted) else {
+            return;
+        };
         let (who, id) = (reading.who, reading.id);
         let local = self.local(who);
         self.parties[usize::from(who) - 1].handle_event(id, event, local);
@@ -392,7 +401,9 @@ impl World<'_> {
     }
 
     pub(super) fn end(&mut self, key: Key, why: &CallError) {
-        let Some(reading) = self.readings.get(&key).filter(|reading| reading.wanted) else { return };
+        let Some(reading) = self.readings.get(&key).filter(|reading| reading.wanted) else {
+            return;
+        };
         let (who, id) = (reading.who, reading.id);
         self.readings.remove(&key);
         self.hears_end(who, id, why);

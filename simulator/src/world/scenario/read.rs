@@ -8,8 +8,9 @@ use crate::flow::FlowError;
 
 pub(super) fn scenario(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let reader = Reader { file, text };
-    let mut head: toml::Table = toml::from_str(text)
-        .map_err(|error| reader.error(error.span().map_or(0, |span| span.start), "", error.message()))?;
+    let mut head: toml::Table = toml::from_str(text).map_err(|error| {
+        reader.error(error.span().map_or(0, |span| span.start), "", error.message())
+    })?;
     head.remove("fault");
     let mut scenario = Scenario::deserialize(head).map_err(|error| {
         let (field, what) = named(error.message(), "");
