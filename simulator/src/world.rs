@@ -10,6 +10,8 @@
 //! faults are over. A party that crashes goes on with what it kept: its machine stands still
 //! meanwhile, and what was on its way to it and from it is lost.
 
+#[cfg(test)]
+mod bugs;
 mod call;
 mod checks;
 mod dice;

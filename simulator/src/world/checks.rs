@@ -4,8 +4,6 @@
 
 mod deliveries;
 mod lives;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +54,8 @@ pub(super) struct Checks {
 struct Attempt {
     request: RouteMessageRequest,
     id: Option<String>,
+    /// When it was asked for first, by the router's clock.
+    begun_at: i64,
     /// Its acceptance was answered.
     accepted: bool,
 }
@@ -66,7 +66,6 @@ struct Delivery {
     /// How often it was given on streams.
     streamed: u32,
     given: bool,
-    created_at: i64,
     /// The recipient's acknowledgement was answered.
     acknowledged: Option<bool>,
     /// It was given up, as may be.
@@ -116,17 +115,19 @@ impl Checks {
         }
     }
 
-    /// RouteMessage reaches the router.
+    /// RouteMessage reaches the router, at its time `now`.
     pub(super) fn handle_route_begun(
         &mut self,
         call: Key,
         request: &RouteMessageRequest,
         key: &str,
+        now: i64,
     ) {
         if !self.attempts.contains_key(key) {
             let sender = (request.session_id.clone(), request.from_party.clone());
             self.floors.insert(call, self.answered.get(&sender).copied().unwrap_or_default());
-            let attempt = Attempt { request: request.clone(), id: None, accepted: false };
+            let attempt =
+                Attempt { request: request.clone(), id: None, begun_at: now, accepted: false };
             self.attempts.insert(key.to_owned(), attempt);
         }
     }

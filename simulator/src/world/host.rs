@@ -37,6 +37,15 @@ pub(super) struct Host {
     ready: Ready,
     outputs: VecDeque<Output>,
     channels: BTreeSet<Channel>,
+    /// What a router that is not right makes of its outputs.
+    #[cfg(test)]
+    pub(super) tamper: Option<super::bugs::Tamper>,
+    /// A log that is not right loses what was safe.
+    #[cfg(test)]
+    pub(super) loses_records: bool,
+    /// A log that is not right says that a record is safe before that is so.
+    #[cfg(test)]
+    pub(super) log_is_hasty: bool,
 }
 
 struct Up {
@@ -83,6 +92,12 @@ impl Host {
             ready: Ready::default(),
             outputs: VecDeque::new(),
             channels: BTreeSet::from([Channel::PushToken]),
+            #[cfg(test)]
+            tamper: None,
+            #[cfg(test)]
+            loses_records: false,
+            #[cfg(test)]
+            log_is_hasty: false,
         }
     }
 
@@ -90,6 +105,8 @@ impl Host {
     pub(super) fn start(&mut self, now: Millis) -> bool {
         let Some(kept) = self.kept.take() else { return false };
         let log = Arc::new(VirtualLog::open(kept));
+        #[cfg(test)]
+        log.hasty.store(self.log_is_hasty, std::sync::atomic::Ordering::Relaxed);
         self.runs += 1;
         let date = signed(now) + self.ahead;
         let as_log = Arc::<VirtualLog>::clone(&log);
@@ -112,6 +129,10 @@ impl Host {
     pub(super) fn kill(&mut self, survive: usize) {
         if let Some(up) = self.up.take() {
             self.kept = Some(up.log.cut(survive));
+        }
+        #[cfg(test)]
+        if let Some(kept) = self.kept.as_mut().filter(|_| self.loses_records) {
+            kept.lose_newest_message();
         }
         // Nobody hears what else the run would have said.
         self.work.clear();
@@ -210,7 +231,7 @@ impl Host {
         loop {
             let ready = self.ready.take();
             if ready.is_empty() {
-                return;
+                break;
             }
             for key in ready {
                 match self.work.get_mut(&key) {
@@ -219,6 +240,10 @@ impl Host {
                     None => {}
                 }
             }
+        }
+        #[cfg(test)]
+        if let Some(tamper) = &mut self.tamper {
+            self.outputs = std::mem::take(&mut self.outputs).into_iter().flat_map(tamper).collect();
         }
     }
 

@@ -73,6 +73,14 @@ pub fn play_before<'a>(
     Ok(world.run())
 }
 
+/// Plays a scenario on a router that is not right.
+#[cfg(test)]
+pub(super) fn play_on(scenario: &Scenario, break_it: impl FnOnce(&mut Host)) -> Outcome {
+    let mut world = World::new(scenario, Audience::default()).unwrap();
+    break_it(&mut world.host);
+    world.run()
+}
+
 /// Something that happens.
 enum Event {
     /// A request reaches the router.
@@ -151,6 +159,7 @@ struct World<'a> {
     idle: Idle,
     /// How many faults of a kind took effect.
     faults: BTreeMap<&'static str, u32>,
+    disk_failures: u64,
     /// When the coordinator last had an answer of the router, and for how long it had none at last.
     coordinator_heard_at: Millis,
     coordinator_silent_for: Millis,
@@ -203,6 +212,7 @@ impl<'a> World<'a> {
             records: Vec::new(),
             idle: Idle::new(scenario),
             faults: BTreeMap::new(),
+            disk_failures: 0,
             coordinator_heard_at: BEGINNING,
             coordinator_silent_for: 0,
             over_at: None,

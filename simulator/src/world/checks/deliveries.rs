@@ -70,7 +70,6 @@ impl Checks {
         let delivery = self.deliveries.entry((id.clone(), to.to_owned())).or_default();
         let first = !std::mem::replace(&mut delivery.given, true);
         delivery.streamed += u32::from(way == Way::Stream);
-        delivery.created_at = message.created_at;
         let (acknowledged, given_up) = (delivery.acknowledged, delivery.given_up);
         if acknowledged.is_some() {
             let what =
@@ -117,12 +116,12 @@ impl Checks {
 
     /// A delivery was given up by the router, at its time `now`.
     pub(in crate::world) fn handle_given_up(&mut self, id: &str, party: &str, now: i64) {
-        let (retries, ttl) = (self.max_retries, self.ttl);
+        let key = self.ids.get(id).and_then(|key| self.attempts.get(key));
+        // What was accepted and never seen has no name here; it is as old as the router says.
+        let old = key.is_none_or(|attempt| attempt.begun_at.saturating_add(self.ttl) <= now);
         let delivery = self.deliveries.entry((id.to_owned(), party.to_owned())).or_default();
         delivery.given_up = true;
-        let tried = delivery.streamed > retries;
-        // Of what was never given, nothing is known but that it is given up.
-        let old = !delivery.given || delivery.created_at.saturating_add(ttl) <= now;
+        let tried = delivery.streamed > self.max_retries;
         if !tried && !old {
             let times = delivery.streamed;
             let what = format!("{id} for {party} was given up after {times} attempts (RED-4)");

@@ -112,7 +112,8 @@ impl World<'_> {
     pub(super) fn answers_status(&mut self, id: &str, answer: Result<Answer, Status>) {
         match answer {
             Ok(Answer::Status(reply)) => {
-                let run = self.host.run();
+                // After a failure of its disk a router reads its log anew, as after a restart.
+                let run = self.host.run() + self.disk_failures;
                 self.checks.handle_status(&reply, run);
             }
             Err(status) if status.code() == Code::NotFound => {

@@ -104,7 +104,8 @@ impl World<'_> {
         }
         match &call {
             Call::Route(request, idempotency) => {
-                self.checks.handle_route_begun(key, request, idempotency);
+                let now = self.host.router_time().unwrap_or_default();
+                self.checks.handle_route_begun(key, request, idempotency, now);
             }
             Call::Publish(request) => {
                 if let Some(event) = &request.event {

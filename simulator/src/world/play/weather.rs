@@ -106,6 +106,7 @@ impl World<'_> {
                 self.tell_time();
             }
             Fault::FailDisk { .. } => {
+                self.disk_failures += 1;
                 if let Some(log) = self.host.log().cloned() {
                     let survive = self.disk.below(log.waiting() as u64 + 1);
                     log.fail(survive as usize);
