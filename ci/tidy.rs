@@ -61,7 +61,7 @@ fn rooms_know_only_whom_they_may() {
         ("mpc-router-proto", [].as_slice()),
         ("mpc-router-core", &[]),
         ("mpc-router", &["mpc-router-core", "mpc-router-proto"]),
-        ("mpc-simulator", &["mpc-router-proto"]),
+        ("mpc-simulator", &["mpc-router", "mpc-router-core", "mpc-router-proto"]),
         ("mpc-conformance", &["mpc-router", "mpc-router-proto", "mpc-simulator"]),
         ("mpc-router-benches", &["mpc-router", "mpc-router-core", "mpc-router-proto"]),
     ]);
@@ -86,6 +86,16 @@ fn only_the_wall_names_both_wire_and_core() {
         if path.starts_with("router/src/") && !path.ends_with("tests.rs") {
             let both = text.contains("mpc_router_core") && text.contains("mpc_router_proto");
             assert!(!both || path == "router/src/wire.rs", "{path} names both");
+        }
+    }
+}
+
+#[test]
+fn of_the_simulator_only_worlds_know_the_router() {
+    for (path, text) in files(&[".rs"]) {
+        let knows = text.contains("mpc_router::") || text.contains("mpc_router_core");
+        if path.starts_with("simulator/src/") && !path.contains("tests") && knows {
+            assert!(path.starts_with("simulator/src/world/"), "{path} knows the router");
         }
     }
 }

@@ -68,11 +68,14 @@ struct Delivery {
     given: bool,
     /// The recipient's acknowledgement was answered.
     acknowledged: Option<bool>,
-    /// It was given up, as may be.
-    given_up: bool,
+    /// It was given up, and whether as may be.
+    given_up: Option<Rightly>,
     /// What GetMessageStatus said last, and in which run of the router.
     status: Option<(Standing, u64)>,
 }
+
+/// Whether the contract has it so.
+type Rightly = bool;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
@@ -199,7 +202,8 @@ impl Checks {
     /// Whether a delivery was given up as the contract has it: after all retries, or expired. A
     /// ceremony may rightly fail by that.
     pub(super) fn gave_up(&self) -> Option<String> {
-        let mut given_up = self.deliveries.iter().filter(|(_, delivery)| delivery.given_up);
+        let mut given_up =
+            self.deliveries.iter().filter(|(_, delivery)| delivery.given_up == Some(true));
         let ((id, party), _) = given_up.next()?;
         Some(format!("{id} for {party} was given up"))
     }

@@ -75,7 +75,7 @@ impl Checks {
             let what =
                 format!("{to} was given {id} after its acknowledgement was answered (SUB-4)");
             self.found("after-ack", what);
-        } else if given_up {
+        } else if given_up.is_some() {
             self.found(
                 "after-ack",
                 format!("{to} was given {id}, which had failed (RED-4, EXP-1)"),
@@ -120,8 +120,8 @@ impl Checks {
         // What was accepted and never seen has no name here; it is as old as the router says.
         let old = key.is_none_or(|attempt| attempt.begun_at.saturating_add(self.ttl) <= now);
         let delivery = self.deliveries.entry((id.to_owned(), party.to_owned())).or_default();
-        delivery.given_up = true;
         let tried = delivery.streamed > self.max_retries;
+        delivery.given_up = Some(tried || old);
         if !tried && !old {
             let times = delivery.streamed;
             let what = format!("{id} for {party} was given up after {times} attempts (RED-4)");

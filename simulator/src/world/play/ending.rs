@@ -19,6 +19,9 @@ use crate::world::outcome::Outcome;
 /// How long it may take from the last deadline until all is over.
 const AFTER_DEADLINE_MS: Millis = 60_000;
 
+/// How long everybody has, once all is well, to hear of that.
+const SETTLES_IN_MS: Millis = 2_000;
+
 /// The items of a verdict that are about the router, however the ceremony ended.
 const OF_THE_ROUTER: [&str; 8] = [
     "lost",
@@ -34,7 +37,7 @@ const OF_THE_ROUTER: [&str; 8] = [
 impl World<'_> {
     /// Whether all is done, or will never be.
     pub(super) fn is_over(&self) -> bool {
-        if self.now < self.lasts_until() || !self.host.is_up() {
+        if self.now < self.lasts_until() + SETTLES_IN_MS || !self.host.is_up() {
             return false;
         }
         let Some(plan) = &self.plan else { return true };
@@ -136,6 +139,10 @@ impl World<'_> {
         });
         if let Some(lost) = lost {
             return Some(format!("{} vanished", self.roster.name(lost)));
+        }
+        let deadline = self.plan.as_ref().map(|plan| plan.deadline.as_millis() as Millis);
+        if deadline.is_some_and(|deadline| deadline < self.scenario.heals()) {
+            return Some("its deadline is before all is well".into());
         }
         let silent = self.coordinator_silent_for;
         let heard = self.coordinator_heard_at > BEGINNING;

@@ -14,27 +14,28 @@ pub(super) fn scenario(file: &str, text: &str) -> Result<Scenario, ScenarioError
     head.remove("fault");
     let mut scenario = Scenario::deserialize(head).map_err(|error| {
         let (field, what) = named(error.message(), "");
-        reader.error(reader.place(0..text.len(), &field), &field, what)
+        reader.error(reader.place(0, &field), &field, what)
     })?;
     let faults: Faults = toml::from_str(text).map_err(|error| {
         reader.error(error.span().map_or(0, |span| span.start), "fault", error.message())
     })?;
     for fault in faults.fault {
-        let span = fault.span();
+        let begins = fault.span().start;
         let fault = Fault::deserialize(fault.into_inner()).map_err(|error| {
             let (field, what) = named(error.message(), "fault.");
             let name = field.rsplit('.').next().unwrap_or_default();
-            reader.error(reader.place(span.clone(), name), &field, what)
+            reader.error(reader.place(begins, name), &field, what)
         })?;
         if let Some(whom) = fault.names().iter().find(|whom| **whom > scenario.parties) {
             let what = format!("there is no party {whom}: there are {}", scenario.parties);
-            let field = if text[span.clone()].contains("parties") { "parties" } else { "party" };
-            return Err(reader.error(reader.place(span, field), &format!("fault.{field}"), what));
+            let several = matches!(fault, Fault::LoseConnection { .. } | Fault::Partition { .. });
+            let field = if several { "parties" } else { "party" };
+            return Err(reader.error(reader.place(begins, field), &format!("fault.{field}"), what));
         }
         scenario.faults.push(fault);
     }
     scenario.check().map_err(|ScenarioError(error)| {
-        let at = reader.place(0..text.len(), &error.field);
+        let at = reader.place(0, &error.field);
         match error.file.as_str() {
             "the scenario" => reader.error(at, &error.field, error.what),
             // It is the flow's own file that is wrong.
@@ -64,17 +65,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Where a field is set within a part of the text, or else where that begins.
-    fn place(&self, within: std::ops::Range<usize>, field: &str) -> usize {
-        let mut at = within.start;
-        for line in self.text[within.clone()].split_inclusive('\n') {
+    /// Where a field is set within a table that begins there, or else that place.
+    fn place(&self, begins: usize, field: &str) -> usize {
+        let mut at = begins;
+        for line in self.text[begins..].split_inclusive('\n') {
+            if at > begins && line.trim_start().starts_with('[') {
+                break;
+            }
             let set = line.trim_start().strip_prefix(field).map(str::trim_start);
             if !field.is_empty() && set.is_some_and(|rest| rest.starts_with('=')) {
                 return at;
             }
             at += line.len();
         }
-        within.start
+        begins
     }
 
     fn error(&self, at: usize, field: &str, what: impl Into<String>) -> ScenarioError {
