@@ -1,5 +1,7 @@
 //! `mpc-simulator world` as a process.
 
+#![expect(clippy::unwrap_used, reason = "a process that cannot be started is a test that fails")]
+
 use std::process::{Command, Output};
 
 fn world(args: &[&str]) -> Output {

@@ -53,7 +53,8 @@ pub(super) struct WorldArgs {
     /// Print the scenario as TOML, and play nothing.
     #[arg(long, conflicts_with_all = ["seeds", "minutes", "seed_list"])]
     print_scenario: bool,
-    /// How many parties run a ceremony, 0 for none; the seed says if this does not.
+    /// How many parties run a ceremony, 0 for none; the seed says if this does not, unless there are
+    /// idle parties.
     #[arg(long, short = 'n')]
     parties: Option<u16>,
     /// How many of them it takes to sign; the seed says if this does not.
@@ -63,11 +64,11 @@ pub(super) struct WorldArgs {
     /// does not.
     #[arg(long, value_name = "frost|NAME|FILE")]
     flow: Option<String>,
-    /// Parties that are there besides and only send heartbeats, every 10 s, and hold a stream.
+    /// Parties that are there and only send heartbeats, every 10 s, and hold a stream.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = few_idle())]
     idle_parties: u32,
     /// For how many hours of virtual time idle parties are there.
-    #[arg(long, value_name = "H", default_value_t = 0, value_parser = few_hours())]
+    #[arg(long, value_name = "H", default_value_t = 24, value_parser = few_hours())]
     hours: u32,
     /// Write all that happens, line by line; - means standard output.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "minutes", "seed_list"])]
@@ -83,11 +84,11 @@ pub(super) struct WorldArgs {
 
 pub(super) fn run(args: &WorldArgs) -> Result<ExitCode, Failure> {
     let given = Drawing {
-        parties: args.parties,
+        parties: args.parties.or((args.idle_parties > 0).then_some(0)),
         threshold: args.threshold,
         flow: args.flow.clone(),
         idle_parties: args.idle_parties,
-        hours: args.hours,
+        hours: if args.idle_parties > 0 { args.hours } else { 0 },
     };
     let stop = stops_on_interrupt()?;
     if let Some(seeds) = seeds(args)? {
@@ -156,7 +157,7 @@ fn options(args: &WorldArgs) -> String {
     add("threshold", args.threshold.map(|it| it.to_string()));
     add("flow", args.flow.clone());
     add("idle-parties", Some(args.idle_parties).filter(|it| *it > 0).map(|it| it.to_string()));
-    add("hours", Some(args.hours).filter(|it| *it > 0).map(|it| it.to_string()));
+    add("hours", (args.idle_parties > 0).then(|| args.hours.to_string()));
     options
 }
 

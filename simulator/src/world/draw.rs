@@ -61,6 +61,8 @@ pub fn draw(seed: u64, given: &Drawing) -> Scenario {
             faults.extend(drawer.fault(kind, span));
         }
     }
+    // Where no ceremony is run there is nobody to be named.
+    faults.retain(|fault| fault.names().iter().all(|whom| *whom <= parties));
     faults.sort_by_key(Fault::begins);
     Scenario {
         seed,

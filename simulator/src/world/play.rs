@@ -35,8 +35,8 @@ use traffic::{Flight, Reading};
 /// When each world begins. Unix milliseconds.
 const BEGINNING: Millis = 1_800_000_000_000;
 
-/// How often it is looked whether parties are done, once the coordinator is.
-const LOOK_EVERY_MS: Millis = 100;
+/// How often it is looked whether the coordinator is done, and then whether the parties are.
+const LOOK_EVERY_MS: [Millis; 2] = [1_000, 100];
 
 /// Who watches a world, and may stop it.
 #[derive(Default)]
@@ -95,7 +95,7 @@ enum Event {
     Opens(Key),
     /// Something on a stream reaches its reader.
     Message(Key, Box<MpcMessage>),
-    Event(Key, Box<SessionEvent>),
+    News(Key, Box<SessionEvent>),
     End(Key, Box<CallError>),
     /// A slow reader reads.
     Read(Key),
@@ -262,7 +262,7 @@ impl<'a> World<'a> {
             self.act(0);
             self.queue.push(self.now + 1_000, Event::Probe);
         }
-        self.queue.push(self.now + LOOK_EVERY_MS, Event::Look);
+        self.queue.push(self.now + LOOK_EVERY_MS[1], Event::Look);
     }
 
     fn handle(&mut self, event: Event) {
@@ -273,7 +273,7 @@ impl<'a> World<'a> {
             Event::Lost(who, ticket) => self.lost(who, ticket),
             Event::Opens(key) => self.opens(key),
             Event::Message(key, message) => self.message(key, *message),
-            Event::Event(key, event) => self.event(key, &event),
+            Event::News(key, event) => self.event(key, &event),
             Event::End(key, why) => self.end(key, &why),
             Event::Read(key) => self.read(key),
             Event::Hangup(key) => self.hangup(key),
@@ -339,7 +339,9 @@ impl<'a> World<'a> {
         if self.is_over() {
             self.done = true;
         } else {
-            self.queue.push(self.now + LOOK_EVERY_MS, Event::Look);
+            let [seldom, often] = LOOK_EVERY_MS;
+            let after = if self.over_at.is_some() { often } else { seldom };
+            self.queue.push(self.now + after, Event::Look);
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::plan::{MAX_DEADLINE, Plan, Protocol};
 ///     down_ms = 2000
 ///     torn = true
 /// "#)?;
-/// let outcome = play(&scenario, None)?;
+/// let outcome = play(&scenario)?;
 /// assert!(outcome.passed(), "{:?}", outcome.troubles);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -4,6 +4,7 @@ use mpc_router_proto::v1::SessionEvent;
 
 use super::{Event, World};
 use crate::action::{Action, Call, Millis, Notice, StreamId, Ticket};
+use crate::coordinator::Phase;
 use crate::record::{Deed, Record};
 use crate::roster::Receives;
 use crate::world::fault::{COORDINATOR, Fault};
@@ -64,6 +65,11 @@ impl World<'_> {
             self.write_down(who);
             let Some(action) = action else { break };
             self.perform(who, action);
+        }
+        if who == COORDINATOR
+            && self.coordinator.as_ref().is_some_and(|it| it.phase() == Phase::Over)
+        {
+            self.over_at.get_or_insert(self.now);
         }
         let timeout = match who.checked_sub(1) {
             Some(at) => self.parties[usize::from(at)].poll_timeout(),

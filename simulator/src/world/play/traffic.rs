@@ -361,7 +361,7 @@ impl World<'_> {
         self.trace.tell(self.now, format_args!("{name} <- {kind} of {session}"));
         self.checks.handle_event(&name, &event);
         if let Some(at) = self.arrival_on(key) {
-            self.queue.push(at, Event::Event(key, event));
+            self.queue.push(at, Event::News(key, event));
         }
     }
 
