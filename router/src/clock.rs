@@ -190,6 +190,17 @@ mod tests {
         assert_eq!(clock.now(), Millis(start + 6_000));
     }
 
+    #[test]
+    fn one_that_stands_reaches_what_it_is_told_and_never_goes_back() {
+        let clock = Clock::standing(Millis(1_000_000), Millis(1_000_700));
+        let mut reached = |now| {
+            clock.reach(Millis(now));
+            clock.now().0
+        };
+        let told = [1_000_500, 1_000_701, 1_000_800, 1_000_750].map(&mut reached);
+        assert_eq!(told, [1_000_700, 1_000_701, 1_000_800, 1_000_800]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_goes_on_from_what_was_told() {
         let pass = |milliseconds| tokio::time::advance(Duration::from_millis(milliseconds));
