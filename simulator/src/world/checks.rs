@@ -45,6 +45,10 @@ pub(super) struct Checks {
     /// What [`answered`](Self::answered) said when a first attempt began.
     floors: BTreeMap<Key, u64>,
     published: BTreeMap<String, SessionEvent>,
+    /// How many deliveries have ended.
+    endings: u64,
+    /// How many had when a poll began.
+    polls: BTreeMap<Key, u64>,
     lives: Lives,
     troubles: Vec<Trouble>,
 }
@@ -70,6 +74,8 @@ struct Delivery {
     acknowledged: Option<bool>,
     /// It was given up, and whether as may be.
     given_up: Option<Rightly>,
+    /// How many deliveries had ended with this one.
+    ended: u64,
     /// What GetMessageStatus said last, and in which run of the router.
     status: Option<(Standing, u64)>,
 }
@@ -98,6 +104,8 @@ impl Checks {
             answered: BTreeMap::new(),
             floors: BTreeMap::new(),
             published: BTreeMap::new(),
+            endings: 0,
+            polls: BTreeMap::new(),
             lives: Lives::default(),
             troubles: Vec::new(),
         }
@@ -165,6 +173,11 @@ impl Checks {
         if owner != key {
             self.found("twice", format!("two messages are called {id} (RTE-5)"));
         }
+    }
+
+    /// GetPendingMessages reaches the router.
+    pub(super) fn handle_poll_begun(&mut self, call: Key) {
+        self.polls.insert(call, self.endings);
     }
 
     /// PublishSessionEvent reaches the router.

@@ -64,12 +64,7 @@ impl VirtualLog {
 
     /// Begins to write what waits. Tells whether there is something, and nothing is written yet.
     pub(super) fn begin_commit(&self) -> bool {
-        let mut state = self.lock();
-        if state.writing > 0 || state.waiting.is_empty() {
-            return false;
-        }
-        state.writing = state.waiting.len();
-        true
+        self.lock().begin_commit()
     }
 
     /// What is being written is safe.
@@ -138,9 +133,11 @@ impl VirtualLog {
         self.lock().kept.place(message)
     }
 
-    /// The deliveries that were given up since this was asked last.
-    pub(super) fn take_given_up(&self) -> Vec<(MessageId, PartyId)> {
-        std::mem::take(&mut self.lock().given_up)
+    /// Takes the deliveries that were given up since this was asked last, and begins a commit as
+    /// [`begin_commit`](Self::begin_commit) does.
+    pub(super) fn turn(&self) -> (Vec<(MessageId, PartyId)>, bool) {
+        let mut state = self.lock();
+        (std::mem::take(&mut state.given_up), state.begin_commit())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -154,6 +151,14 @@ impl VirtualLog {
 }
 
 impl State {
+    fn begin_commit(&mut self) -> bool {
+        let begins = self.writing == 0 && !self.waiting.is_empty();
+        if begins {
+            self.writing = self.waiting.len();
+        }
+        begins
+    }
+
     /// The first changes are safe. Gives them back.
     fn keep(&mut self, count: usize) -> Vec<Change> {
         let changes: Vec<Change> = self.waiting.drain(..count.min(self.waiting.len())).collect();

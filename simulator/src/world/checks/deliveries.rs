@@ -5,12 +5,14 @@ use std::collections::btree_map::Entry;
 use mpc_router_proto::v1::{GetMessageStatusResponse, MpcMessage};
 
 use super::{Checks, Delivery, Standing, key_of};
+use crate::world::host::Key;
 
 /// How a message is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::world) enum Way {
     Stream,
-    Poll,
+    /// In the answer to this call.
+    Poll(Key),
 }
 
 impl Checks {
@@ -67,15 +69,21 @@ impl Checks {
             return self
                 .found("durable", format!("{to} was given {id} before it was safe (DUR-2)"));
         };
+        // What ends while a poll is under way may be in its answer yet.
+        let ended_before = match way {
+            Way::Stream => self.endings,
+            Way::Poll(call) => self.polls.get(&call).copied().unwrap_or_default(),
+        };
         let delivery = self.deliveries.entry((id.clone(), to.to_owned())).or_default();
         let first = !std::mem::replace(&mut delivery.given, true);
         delivery.streamed += u32::from(way == Way::Stream);
+        let had_ended = delivery.ended <= ended_before;
         let (acknowledged, given_up) = (delivery.acknowledged, delivery.given_up);
-        if acknowledged.is_some() {
+        if acknowledged.is_some() && had_ended {
             let what =
                 format!("{to} was given {id} after its acknowledgement was answered (SUB-4)");
             self.found("after-ack", what);
-        } else if given_up.is_some() {
+        } else if given_up.is_some() && had_ended {
             self.found(
                 "after-ack",
                 format!("{to} was given {id}, which had failed (RED-4, EXP-1)"),
@@ -107,6 +115,10 @@ impl Checks {
     /// An acknowledgement is answered.
     pub(in crate::world) fn handle_acknowledged(&mut self, id: &str, party: &str, success: bool) {
         let delivery = self.deliveries.entry((id.to_owned(), party.to_owned())).or_default();
+        if delivery.acknowledged.is_none() {
+            self.endings += 1;
+            delivery.ended = self.endings;
+        }
         let before = *delivery.acknowledged.get_or_insert(success);
         if before != success {
             let what = format!("{party} acknowledged {id} both ways, and both were taken (ACK-4)");
@@ -122,6 +134,8 @@ impl Checks {
         let delivery = self.deliveries.entry((id.to_owned(), party.to_owned())).or_default();
         let tried = delivery.streamed > self.max_retries;
         delivery.given_up = Some(tried || old);
+        self.endings += 1;
+        delivery.ended = self.endings;
         if !tried && !old {
             let times = delivery.streamed;
             let what = format!("{id} for {party} was given up after {times} attempts (RED-4)");

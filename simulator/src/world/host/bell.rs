@@ -1,5 +1,6 @@
 //! Who has something to say: wakers that note it, in the order in which they were woken.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -7,15 +8,26 @@ use super::Key;
 
 /// Those that were woken and not polled since.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Ready(Arc<Mutex<Vec<Key>>>);
+pub(super) struct Ready(Arc<Rung>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    /// Whether there is something to be taken: asked for much more often than there is.
+    any: AtomicBool,
+    keys: Mutex<Vec<Key>>,
+}
 
 impl Ready {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.0.any.load(Ordering::Acquire)
     }
 
     pub(super) fn take(&self) -> Vec<Key> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        if self.is_empty() {
+            return Vec::new();
+        }
+        self.0.any.store(false, Ordering::Release);
+        std::mem::take(&mut *self.0.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -27,10 +39,12 @@ struct Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        let mut ready = self.ready.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.last() != Some(&self.key) {
-            ready.push(self.key);
+        let rung = &self.ready.0;
+        let mut keys = rung.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.last() != Some(&self.key) {
+            keys.push(self.key);
         }
+        rung.any.store(true, Ordering::Release);
     }
 }
 

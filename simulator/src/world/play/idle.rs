@@ -21,6 +21,8 @@ pub(super) struct Idle {
     until: Millis,
     /// Calls under way, and the newest time that anybody was told when they began.
     calls: BTreeMap<Key, (u32, i64)>,
+    /// The call that was just made: most are answered at once.
+    newest: Option<(Key, u32, i64)>,
     pub(super) beats: u64,
 }
 
@@ -42,6 +44,7 @@ impl Idle {
             parties: (0..scenario.idle_parties).map(party).collect(),
             until: BEGINNING + Millis::from(scenario.hours) * 3_600_000,
             calls: BTreeMap::new(),
+            newest: None,
             beats: 0,
         }
     }
@@ -83,7 +86,7 @@ impl World<'_> {
         }
         let key = self.key();
         let floor = self.checks.lives().newest_beat();
-        self.idle.calls.insert(key, (number, floor));
+        self.idle.newest = Some((key, number, floor));
         let call = if registers {
             let party_role = "persistent".into();
             Call::Register(RegisterPartyRequest { party_id: id, party_role, ..Default::default() })
@@ -93,11 +96,16 @@ impl World<'_> {
         };
         self.host.begin(key, Ask::Call(call));
         self.drain();
+        if let Some((key, number, floor)) = self.idle.newest.take() {
+            self.idle.calls.insert(key, (number, floor));
+        }
     }
 
     /// The router answers an idle party.
     pub(super) fn answers_idle(&mut self, key: Key, answer: Result<Answer, Status>) {
-        let Some((number, floor)) = self.idle.calls.remove(&key) else { return };
+        let newest = self.idle.newest.take_if(|(newest, ..)| *newest == key);
+        let newest = newest.map(|(_, number, floor)| (number, floor));
+        let Some((number, floor)) = newest.or_else(|| self.idle.calls.remove(&key)) else { return };
         let Some(party) = self.idle.parties.get_mut(number as usize) else { return };
         match answer {
             Ok(Answer::Beat(beat)) => {

@@ -8,7 +8,7 @@ use super::{Event, World};
 use crate::coordinator::{Coordinator, Phase};
 use crate::world::call::{Answer, Ask};
 use crate::world::checks::Way;
-use crate::world::host::Output;
+use crate::world::host::{Key, Output};
 
 /// How long until the next status is asked for.
 const PROBE_AFTER_MS: [u64; 2] = [200, 2_000];
@@ -33,12 +33,13 @@ impl World<'_> {
         }
         let Some(log) = self.host.log().cloned() else { return };
         let now = self.host.router_time().unwrap_or_default();
-        for (message, party) in log.take_given_up() {
+        let (given_up, begins) = log.turn();
+        for (message, party) in given_up {
             let (id, party) = (message.to_string(), party.to_string());
             self.trace.tell(self.now, format_args!("{id} for {party} is given up"));
             self.checks.handle_given_up(&id, &party, now);
         }
-        if log.begin_commit() {
+        if begins {
             let at = self.now + self.commit_time();
             self.queue.push(at, Event::Commit(self.host.run()));
         }
@@ -77,10 +78,16 @@ impl World<'_> {
         self.checks.handle_given(to, asked, message, Way::Stream, place);
     }
 
-    pub(super) fn check_polled(&mut self, to: &str, asked: &str, messages: &[MpcMessage]) {
+    pub(super) fn check_polled(
+        &mut self,
+        call: Key,
+        to: &str,
+        asked: &str,
+        messages: &[MpcMessage],
+    ) {
         for message in messages {
             let place = self.place(&message.message_id);
-            self.checks.handle_given(to, asked, message, Way::Poll, place);
+            self.checks.handle_given(to, asked, message, Way::Poll(call), place);
         }
     }
 

@@ -114,7 +114,8 @@ impl World<'_> {
             }
             Call::Heartbeat(_) => self.checks.lives().handle_beat_begun(key),
             Call::Discover(_) => self.checks.lives().handle_list_begun(key),
-            Call::Register(_) | Call::Poll(_) | Call::Acknowledge(_) => {}
+            Call::Poll(_) => self.checks.handle_poll_begun(key),
+            Call::Register(_) | Call::Acknowledge(_) => {}
         }
         self.host.begin(key, Ask::Call(call));
         self.drain();
@@ -166,7 +167,7 @@ impl World<'_> {
                 self.checks.handle_routed(key, idempotency, id, place);
             }
             (Call::Poll(request), Answer::Pending(messages)) => {
-                self.check_polled(&request.party_id, &request.session_id, messages);
+                self.check_polled(key, &request.party_id, &request.session_id, messages);
             }
             (Call::Acknowledge(request), Answer::Done) => {
                 let (id, party) = (&request.message_id, &request.party_id);
