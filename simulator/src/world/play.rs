@@ -126,8 +126,6 @@ enum Event {
     Probe,
     /// It is looked whether all is done.
     Look,
-    /// An idle party does something.
-    Idle(u32),
 }
 
 struct World<'a> {
@@ -225,10 +223,16 @@ impl<'a> World<'a> {
         self.begin();
         let mut stopped = false;
         while !self.done {
-            let Some((at, event)) = self.queue.pop() else { break };
-            self.now = at;
+            let next = self.queue.first_at();
+            if let Some((at, party)) = self.idle.take_turn(next) {
+                self.now = at;
+                self.idle(party);
+            } else {
+                let Some((at, event)) = self.queue.pop() else { break };
+                self.now = at;
+                self.handle(event);
+            }
             self.events += 1;
-            self.handle(event);
             if self.events.is_multiple_of(1024)
                 && self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
             {
@@ -243,10 +247,6 @@ impl<'a> World<'a> {
         self.start_router();
         for (number, fault) in self.scenario.faults.iter().enumerate() {
             self.queue.push(BEGINNING + fault.begins(), Event::Fault(number));
-        }
-        for party in 0..self.idle.count() {
-            let first = self.network.below(idle::BEAT_EVERY_MS);
-            self.queue.push(BEGINNING + first, Event::Idle(party));
         }
         for who in 1..=self.parties.len() {
             let who = who as u16;
@@ -290,7 +290,6 @@ impl<'a> World<'a> {
             Event::Down(run) => self.router_ended(run),
             Event::Probe => self.probe(),
             Event::Look => self.look(),
-            Event::Idle(party) => self.idle(party),
         }
     }
 

@@ -55,6 +55,11 @@ impl<E> Queue<E> {
         self.next += 1;
     }
 
+    /// When the next one happens.
+    pub(super) fn first_at(&self) -> Option<Millis> {
+        self.heap.peek().map(|Reverse(entry)| entry.at)
+    }
+
     pub(super) fn pop(&mut self) -> Option<(Millis, E)> {
         self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
     }

@@ -1,23 +1,25 @@
 //! Parties that are there and have nothing to do: heartbeats, and a stream that is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use mpc_router_proto::v1::{HeartbeatRequest, RegisterPartyRequest};
 use tonic::{Code, Status};
 
-use super::{BEGINNING, Event, World};
+use super::{BEGINNING, World};
 use crate::action::{Call, Millis, Stream};
 use crate::world::call::{Answer, Ask};
 use crate::world::host::Key;
 use crate::world::scenario::Scenario;
 
 /// How often an idle party sends a heartbeat.
-pub(super) const BEAT_EVERY_MS: Millis = 10_000;
+const BEAT_EVERY_MS: Millis = 10_000;
 
 /// The idle parties.
 #[derive(Debug)]
 pub(super) struct Idle {
     parties: Vec<IdleParty>,
+    /// Whose turn is when. All come again after the same time, so that no queue has to be sorted.
+    turns: VecDeque<(Millis, u32)>,
     until: Millis,
     /// Calls under way, and the newest time that anybody was told when they began.
     calls: BTreeMap<Key, (u32, i64)>,
@@ -37,10 +39,14 @@ struct IdleParty {
 impl Idle {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let party = |number| {
-            let id = format!("idle-{}", number + 1);
+            let id = format!("idle-{:06}", number + 1);
             IdleParty { id, registered: false, listens: false }
         };
+        // Spread evenly over the time between two heartbeats.
+        let count = u64::from(scenario.idle_parties);
+        let first = |number| BEGINNING + u64::from(number) * BEAT_EVERY_MS / count.max(1);
         Self {
+            turns: (0..scenario.idle_parties).map(|number| (first(number), number)).collect(),
             parties: (0..scenario.idle_parties).map(party).collect(),
             until: BEGINNING + Millis::from(scenario.hours) * 3_600_000,
             calls: BTreeMap::new(),
@@ -51,6 +57,11 @@ impl Idle {
 
     pub(super) fn count(&self) -> u32 {
         self.parties.len() as u32
+    }
+
+    /// Whose turn is next, if that is before something else happens at `next`.
+    pub(super) fn take_turn(&mut self, next: Option<Millis>) -> Option<(Millis, u32)> {
+        self.turns.pop_front_if(|(at, _)| next.is_none_or(|next| *at < next))
     }
 
     /// How many registered, and whose last heartbeat was answered.
@@ -70,7 +81,7 @@ impl World<'_> {
     pub(super) fn idle(&mut self, number: u32) {
         let next = self.now + BEAT_EVERY_MS;
         if next <= self.idle.until {
-            self.queue.push(next, Event::Idle(number));
+            self.idle.turns.push_back((next, number));
         }
         if !self.host.is_up() {
             return;
