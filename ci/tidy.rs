@@ -61,7 +61,7 @@ fn rooms_know_only_whom_they_may() {
         ("mpc-router-proto", [].as_slice()),
         ("mpc-router-core", &[]),
         ("mpc-router", &["mpc-router-core", "mpc-router-proto"]),
-        ("mpc-simulator", &["mpc-router-proto"]),
+        ("mpc-simulator", &["mpc-router", "mpc-router-core", "mpc-router-proto"]),
         ("mpc-conformance", &["mpc-router", "mpc-router-proto", "mpc-simulator"]),
         ("mpc-router-benches", &["mpc-router", "mpc-router-core", "mpc-router-proto"]),
     ]);
@@ -84,8 +84,21 @@ fn the_core_depends_on_bytes_alone() {
 fn only_the_wall_names_both_wire_and_core() {
     for (path, text) in files(&[".rs"]) {
         if path.starts_with("router/src/") && !path.ends_with("tests.rs") {
+            // Examples in documentation are calls from outside.
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let text: String = code.collect();
             let both = text.contains("mpc_router_core") && text.contains("mpc_router_proto");
             assert!(!both || path == "router/src/wire.rs", "{path} names both");
+        }
+    }
+}
+
+#[test]
+fn of_the_simulator_only_worlds_know_the_router() {
+    for (path, text) in files(&[".rs"]) {
+        let knows = text.contains("mpc_router::") || text.contains("mpc_router_core");
+        if path.starts_with("simulator/src/") && !path.contains("tests") && knows {
+            assert!(path.starts_with("simulator/src/world/"), "{path} knows the router");
         }
     }
 }

@@ -51,15 +51,16 @@ impl Clock {
     }
 
     /// Starts with the time `date`, unless that is before `told`, and stands until it is
-    /// [moved](Self::pass).
+    /// [moved](Self::reach).
     pub(crate) fn standing(date: Millis, told: Millis) -> Self {
         Self::start_at(Passing::Told(AtomicI64::new(0)), date, told)
     }
 
-    /// On a clock that stands, so many milliseconds pass.
-    pub(crate) fn pass(&self, milliseconds: i64) {
+    /// On a clock that stands, time passes until it is `now`, unless it is later already.
+    pub(crate) fn reach(&self, now: Millis) {
         if let Passing::Told(passed) = &self.passing {
-            passed.fetch_add(milliseconds.max(0), Ordering::Relaxed);
+            let start = Millis(self.start_unix.load(Ordering::Relaxed));
+            passed.fetch_max(now.since(start), Ordering::Relaxed);
         }
     }
 
@@ -187,6 +188,17 @@ mod tests {
         assert_eq!(clock.now(), Millis(start));
         assert_eq!([start + 5_000, start + 6_000].map(look), [None, Some(6_000)]);
         assert_eq!(clock.now(), Millis(start + 6_000));
+    }
+
+    #[test]
+    fn one_that_stands_reaches_what_it_is_told_and_never_goes_back() {
+        let clock = Clock::standing(Millis(1_000_000), Millis(1_000_700));
+        let mut reached = |now| {
+            clock.reach(Millis(now));
+            clock.now().0
+        };
+        let told = [1_000_500, 1_000_701, 1_000_800, 1_000_750].map(&mut reached);
+        assert_eq!(told, [1_000_700, 1_000_701, 1_000_800, 1_000_800]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -255,6 +255,7 @@ pub async fn run_with<T: Wire>(
         records: &records,
         ending,
         phases,
+        held_up: 0,
     };
     Ok(remains.report())
 }

@@ -1,5 +1,7 @@
 //! Commands, their options and exit codes.
 
+mod world;
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,9 +11,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use mpc_simulator::ceremony::{self, Ended, Plan, Protocol, Report};
+use mpc_simulator::ceremony::{self, Ended, Plan, Protocol};
 use mpc_simulator::flow::{Flow, Members};
 use owo_colors::OwoColorize as _;
+use serde::Serialize;
 
 use crate::display::{Display, print_report};
 
@@ -46,6 +49,11 @@ Examples:
     mpc-simulator flows
     mpc-simulator ceremony --flow gg18-keygen --target http://127.0.0.1:50051
 
+  A virtual world, all by itself; many of them; and one that failed, as a story:
+    mpc-simulator world --seed 7
+    mpc-simulator world --minutes 5
+    mpc-simulator world --seed 7 --trace -
+
   A flow of your own, beginning with one that is there:
     mpc-simulator flows gg18-sign > mine.toml
     mpc-simulator ceremony --flow mine.toml --target http://127.0.0.1:50051
@@ -61,6 +69,13 @@ Exit codes:
 enum Command {
     /// Run one ceremony, verify everything about it, and tell what each party did.
     Ceremony(CeremonyArgs),
+    /// Play a virtual world: the reference router and its parties in virtual time, whatever goes wrong.
+    ///
+    /// Connections break, networks split, disks are slow or fail, the router is killed while it writes,
+    /// clocks jump, parties crash, vanish or come a day late: as a seed or a scenario says. All that
+    /// leaves the router is checked on the way; when all is well again, every ceremony has to end well.
+    /// The same seed goes the same way each time.
+    World(world::WorldArgs),
     /// List the flows that come with the simulator, or print one of them.
     Flows {
         /// Print this flow, as a beginning for one of your own.
@@ -137,6 +152,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Ceremony(args) => run_ceremony(args),
+        Command::World(args) => world::run(&args),
         Command::Flows { name } => list_flows(name.as_deref()),
         Command::Completions { shell } => complete(shell),
     };
@@ -213,7 +229,7 @@ fn run_ceremony(args: CeremonyArgs) -> Result<ExitCode, Failure> {
 const NO_TARGET: &str = "no router is given: start one with `mpc-router serve`, and say where it is \
                          with --target http://127.0.0.1:50051";
 
-fn write_json(report: &Report, path: &Path, to_stdout: bool) -> anyhow::Result<()> {
+fn write_json(report: &impl Serialize, path: &Path, to_stdout: bool) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(report).context("cannot write the report as JSON")?;
     if to_stdout {
         writeln!(io::stdout(), "{json}").context("cannot write to standard output")

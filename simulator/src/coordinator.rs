@@ -53,12 +53,12 @@ pub enum Ending {
 const DISCOVER_EVERY_MS: Millis = 100;
 /// How often to look whether the router is there while sessions are held.
 const WATCH_EVERY_MS: Millis = 1_000;
-/// How often to announce again what somebody does not know yet.
-const ANNOUNCE_EVERY_MS: Millis = 1_000;
+/// How often to announce again what somebody does not know yet: less often, the longer that goes on.
+const ANNOUNCE_EVERY_MS: [Millis; 2] = [1_000, 600_000];
 /// How long a router that never answered may be unreachable.
-const FIRST_CONTACT_MS: Millis = 3_000;
+pub(crate) const FIRST_CONTACT_MS: Millis = 3_000;
 /// How long a router may be unreachable that has answered: a restart takes some time.
-const LOST_CONTACT_MS: Millis = 10_000;
+pub(crate) const LOST_CONTACT_MS: Millis = 10_000;
 /// How long to wait for parties to know that a session is over.
 const PARTING_MS: Millis = 3_000;
 /// How much longer than the ceremony its sessions last before they expire by themselves.
@@ -350,7 +350,8 @@ impl Coordinator {
         (self.step, self.phase) = (step, Phase::Step(step));
         for agenda in agendas {
             let expires_at = self.deadline.saturating_add(EXPIRY_MARGIN_MS);
-            let session = Session::new(agenda, i64::try_from(expires_at).unwrap_or(i64::MAX));
+            let expires_at = i64::try_from(expires_at).unwrap_or(i64::MAX);
+            let session = Session::new(agenda, expires_at, now);
             let name = session.agenda.session.clone();
             self.sessions.insert(name.clone(), session);
             self.announce(&name, now);
@@ -429,7 +430,7 @@ impl Coordinator {
             Stage::Done(_) => return,
         };
         if let Some(next) = next {
-            session.stage = next;
+            (session.stage, session.since) = (next, now);
             self.announce(name, now);
         } else if due && session.announce_at.is_some() {
             self.announce(name, now);

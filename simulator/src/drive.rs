@@ -20,7 +20,7 @@ use tonic::{Request, Status};
 use crate::action::{Action, Call, CallError, Millis, Notice, Reply, Stream, StreamId, Ticket};
 use crate::party::Party;
 use crate::record::Record;
-pub(crate) use call::perform;
+pub(crate) use call::{error as call_error, perform};
 
 /// A connection that calls can be made on: a tonic `Channel`, or a server's service itself.
 pub trait Wire:

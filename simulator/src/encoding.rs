@@ -48,6 +48,11 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// All of it, in hexadecimal.
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
 }
 
 /// The first eight hexadecimal digits: enough to tell digests apart in a report.

@@ -19,6 +19,8 @@ const DUE_AFTER_MS: Millis = 5_000;
 /// What the records of all parties come to.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    /// How much longer than else a message may take, through faults that are not the router's.
+    held_up: Millis,
     made: BTreeMap<Digest, Entry>,
     /// The same bytes by their canaries.
     canaries: BTreeMap<Canary, Digest>,
@@ -96,6 +98,12 @@ impl Findings {
 }
 
 impl Ledger {
+    /// Of a ceremony in which messages may have been held up for so long by what is not the router's
+    /// fault.
+    pub fn held_up(by: Millis) -> Self {
+        Self { held_up: by, ..Self::default() }
+    }
+
     /// Takes a record of a party.
     pub fn record(&mut self, record: &Record) {
         let party = record.party;
@@ -298,7 +306,8 @@ impl Ledger {
                 let key = (*recipient, made.session.clone());
                 let closed = self.closed.get(&key).or_else(|| self.vanished.get(recipient));
                 let listened = entry.accepted.is_some_and(|accepted| {
-                    closed.is_none_or(|closed| accepted + DUE_AFTER_MS <= *closed)
+                    let due = accepted + DUE_AFTER_MS + self.held_up;
+                    closed.is_none_or(|closed| due <= *closed)
                 });
                 let came = entry.reached.contains(recipient) || entry.spoilt.contains(recipient);
                 if listened && self.joined.contains(&key) && !came {

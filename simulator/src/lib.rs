@@ -1,8 +1,8 @@
 //! Room: simulated parties that run threshold ceremonies through a MessageRouter.
 //! In: a seed, a plan, a way to open connections.
-//! Out: [`ceremony`] (a report with a verdict), and the machines it is made of.
-//! Knows: the wire contract and, in [`drive`] alone, tonic and tokio.
-//! Blind to: what is inside a router, and to the conformance suite.
+//! Out: [`ceremony`] (a report with a verdict), and the machines it is made of; [`world`].
+//! Knows: the wire contract; in [`drive`] alone, tokio; in [`world`] alone, the reference router.
+//! Blind to: what is inside any other router, and to the conformance suite.
 
 pub mod action;
 mod calls;
@@ -26,6 +26,7 @@ mod seat;
 pub mod seed;
 pub mod terms;
 pub mod verdict;
+pub mod world;
 
 #[cfg(test)]
 mod ceremony_tests;

@@ -187,6 +187,11 @@ impl Party {
         }
     }
 
+    /// Whether it has joined a session.
+    pub fn has_joined(&self, session: &str) -> bool {
+        self.sessions.contains_key(session)
+    }
+
     /// What its nonces were used for in a session, finished or not.
     pub fn nonce_uses(&self, session: &str) -> &[NonceUse] {
         self.sessions

@@ -191,6 +191,7 @@ impl World {
             records: &self.records,
             ending: self.coordinator.ending().cloned().unwrap(),
             phases,
+            held_up: 0,
         })
     }
 

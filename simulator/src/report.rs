@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand_core::RngCore as _;
 use serde::Serialize;
 
+use crate::action::Millis;
 use crate::coordinator::{Agenda, Ending};
 use crate::encoding::hex;
 use crate::ledger::Ledger;
@@ -120,6 +121,8 @@ pub(crate) struct Remains<'a> {
     pub(crate) records: &'a [Record],
     pub(crate) ending: Ending,
     pub(crate) phases: Vec<PhaseReport>,
+    /// How long messages may have been held up by what is not the router's fault.
+    pub(crate) held_up: Millis,
 }
 
 impl Remains<'_> {
@@ -149,7 +152,7 @@ impl Remains<'_> {
 
     pub(crate) fn evidence(&self) -> Evidence<'_> {
         let Self { plan, roster, .. } = *self;
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::held_up(self.held_up);
         for record in self.records {
             ledger.record(record);
         }

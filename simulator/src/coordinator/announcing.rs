@@ -17,7 +17,8 @@ impl Coordinator {
             Stage::Ended(true, _) | Stage::Done(true) => (COMPLETED, true),
             Stage::Ended(false, _) | Stage::Done(false) => (FAILED, true),
         };
-        session.announce_at = Some(now + ANNOUNCE_EVERY_MS);
+        let [often, seldom] = ANNOUNCE_EVERY_MS;
+        session.announce_at = Some(now + ((now - session.since) / 10).clamp(often, seldom));
         let again = session.unheard;
         self.events += 1;
         let event_id = format!("{name}-event-{}", self.events);

@@ -14,6 +14,8 @@ pub(super) struct Session {
     pub(super) agenda: Agenda,
     pub(super) expires_at: i64,
     pub(super) stage: Stage,
+    /// Since when it is in that stage.
+    pub(super) since: Millis,
     /// Whether the router took an announcement of it.
     pub(super) announced: bool,
     /// When to announce again.
@@ -50,11 +52,12 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(agenda: Agenda, expires_at: i64) -> Self {
+    pub(super) fn new(agenda: Agenda, expires_at: i64, now: Millis) -> Self {
         Self {
             agenda,
             expires_at,
             stage: Stage::Created,
+            since: now,
             announced: false,
             announce_at: None,
             joined: BTreeSet::new(),

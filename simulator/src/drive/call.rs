@@ -88,7 +88,7 @@ fn done(success: bool, message: &str) -> Result<Reply, CallError> {
 
 /// What a status says of a call's effect. A library makes some statuses itself, and others can come
 /// after the deed: after these, the effect is unknown.
-pub(super) fn error(status: &Status) -> CallError {
+pub(crate) fn error(status: &Status) -> CallError {
     let told = match (status.message(), status.source()) {
         (_, Some(source)) => root(source),
         ("", None) => status.code().to_string(),
