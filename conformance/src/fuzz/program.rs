@@ -313,6 +313,11 @@ impl Program {
         }
     }
 
+    /// Whether it stops or kills the target.
+    pub fn needs_power(&self) -> bool {
+        self.steps.iter().any(|it| matches!(it.act, Act::Restart | Act::Kill))
+    }
+
     /// Its steps, those that begin together side by side.
     pub fn waves(&self) -> impl Iterator<Item = &[Step]> {
         self.steps.chunk_by(|_, next| next.together)

@@ -1,9 +1,11 @@
-//! Programs against a target over the wire, one after the other.
+//! Programs against a target over the wire: many at once, but for those that stop or kill it.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::eprint;
+use futures_util::future::join_all;
 
 use super::super::{Failure, block_on};
 use super::{Found, Fuzz, Limits, Outcome};
@@ -11,6 +13,7 @@ use crate::calibrate::{answers, calibrate};
 use crate::fuzz::Names;
 use crate::fuzz::attempt::{Attempt, Terms, attempt};
 use crate::fuzz::history::Got;
+use crate::fuzz::model::Rules;
 use crate::fuzz::play::{Conditions, Stage};
 use crate::fuzz::program::Program;
 use crate::fuzz::search::{SHRINKING, program_of, worst};
@@ -28,6 +31,9 @@ const SLACK: Duration = Duration::from_secs(2);
 /// How long a subscription is waited for to be seen alive.
 const OPENING: Duration = Duration::from_millis(50);
 
+/// So many programs are played at once: they wait most of the time.
+const SIDE_BY_SIDE: usize = 16;
+
 /// How often a program that showed something is played to see whether it does again.
 const TIMES: u32 = 5;
 
@@ -41,9 +47,9 @@ pub(super) struct Ground {
     stage: Stage,
     pace: Pace,
     run: String,
-    played: u64,
+    played: AtomicU64,
     /// Whether nothing of the last program was answered.
-    is_silent: bool,
+    is_silent: AtomicBool,
 }
 
 impl Ground {
@@ -87,24 +93,61 @@ impl Ground {
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let run = format!("{:06x}{:05x}", seed & 0xff_ffff, now & 0xf_ffff);
-        Ok(Self { target, terms, stage, pace, run, played: 0, is_silent: false })
+        Ok(Self {
+            target,
+            terms,
+            stage,
+            pace,
+            run,
+            played: AtomicU64::new(0),
+            is_silent: AtomicBool::new(false),
+        })
     }
 
-    /// Plays a program, under names that nothing else has.
-    pub(super) async fn play(&mut self, program: &Program) -> Result<Attempt, Failure> {
-        self.played += 1;
-        let names = Names::new(format!("{}z{}", self.run, self.played));
+    /// Plays a program, under names that nothing else has, and no other one at the same time.
+    pub(super) async fn play(&self, program: &Program) -> Result<Attempt, Failure> {
+        self.play_by(self.terms.rules, program).await
+    }
+
+    /// Plays a program beside others.
+    async fn play_beside(&self, program: &Program) -> Result<Attempt, Failure> {
+        self.play_by(Rules { is_alone: false, ..self.terms.rules }, program).await
+    }
+
+    async fn play_by(&self, rules: Rules, program: &Program) -> Result<Attempt, Failure> {
+        let number = self.played.fetch_add(1, Ordering::Relaxed) + 1;
+        let names = Names::new(format!("{}z{number}", self.run));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.stage.conditions.date = i64::try_from(now.as_millis()).ok();
+        let mut stage = self.stage.clone();
+        stage.conditions.date = i64::try_from(now.as_millis()).ok();
         let wait = self.pace.wait();
-        let attempt = attempt(&self.stage, self.terms.rules, program, names);
-        let mut attempt = attempt.await.map_err(Failure::usage)?;
-        self.is_silent = attempt.history.calls.iter().all(|it| it.got == Got::Unknown);
+        let mut attempt = attempt(&stage, rules, program, names).await.map_err(Failure::usage)?;
+        let is_silent = attempt.history.calls.iter().all(|it| it.got == Got::Unknown);
+        self.is_silent.store(is_silent, Ordering::Relaxed);
         if wait.stalled().is_some() {
             // What was late may have been so by this machine.
             attempt.findings.retain(|it| !it.anomaly.is_lateness());
         }
         Ok(attempt)
+    }
+
+    /// Plays programs, and returns what came of each, in their order: side by side, but for those that
+    /// stop or kill the target.
+    async fn play_all(&self, programs: &[Program]) -> Result<Vec<Attempt>, Failure> {
+        let beside = programs.iter().map(|program| async move {
+            match program.needs_power() {
+                true => None,
+                false => Some(self.play_beside(program).await),
+            }
+        });
+        let mut attempts = Vec::new();
+        for (program, attempt) in programs.iter().zip(join_all(beside).await) {
+            attempts.push(match attempt {
+                Some(attempt) => attempt?,
+                None => self.play(program).await?,
+            });
+        }
+        Ok(attempts)
     }
 
     /// Why the target is not there any more, if nothing of this was answered.
@@ -115,13 +158,13 @@ impl Ground {
         if let Some(obituary) = self.target.obituary().await {
             return Some(obituary);
         }
-        let is_silent = self.is_silent && !answers(&self.stage.door).await;
+        let is_silent = self.is_silent.load(Ordering::Relaxed) && !answers(&self.stage.door).await;
         is_silent.then(|| format!("{spec} answers no more"))
     }
 
     /// Whether a program shows an anomaly, tried until it does.
     async fn shows(
-        &mut self,
+        &self,
         program: &Program,
         anomaly: crate::fuzz::anomaly::Anomaly,
         tries: u32,
@@ -164,20 +207,26 @@ async fn search(
     let terms = fuzz.bounded(ground.terms);
     let is_told = std::io::stderr().is_terminal() && !fuzz.quiet;
     let mut outcome = Outcome::default();
-    let mut case = 0;
-    loop {
-        let kept = kept.get(outcome.played as usize).cloned();
-        let number = kept.is_none().then_some(case);
-        let program = match kept {
-            Some(program) => program,
-            None if limits.is_over(case) => break,
-            None => {
-                case += 1;
-                program_of(&terms, seed, case - 1)
+    let mut kept = kept.iter().cloned().map(|program| (None, program)).peekable();
+    let mut next = 0;
+    'all: loop {
+        let mut batch = Vec::new();
+        while batch.len() < SIDE_BY_SIDE {
+            match kept.next() {
+                Some(program) => batch.push(program),
+                None if limits.is_over(next) => break,
+                None => {
+                    batch.push((Some(next), program_of(&terms, seed, next)));
+                    next += 1;
+                }
             }
-        };
-        let attempt = ground.play(&program).await?;
-        outcome.played += 1;
+        }
+        if batch.is_empty() {
+            break;
+        }
+        let programs: Vec<_> = batch.iter().map(|it| it.1.clone()).collect();
+        let attempts = ground.play_all(&programs).await?;
+        outcome.played += attempts.len() as u64;
         if is_told {
             eprint!("\r{} programs", outcome.played);
         }
@@ -185,18 +234,20 @@ async fn search(
             outcome.lost = Some(lost);
             break;
         }
-        let Some(finding) = worst(&attempt.findings).cloned() else { continue };
-        if finding.is_warning() {
-            if outcome.warned.iter().all(|it| it.anomaly != finding.anomaly) {
-                outcome.warned.push(finding);
+        for ((number, program), attempt) in batch.into_iter().zip(attempts) {
+            let Some(finding) = worst(&attempt.findings).cloned() else { continue };
+            if finding.is_warning() {
+                if outcome.warned.iter().all(|it| it.anomaly != finding.anomaly) {
+                    outcome.warned.push(finding);
+                }
+                continue;
             }
-            continue;
+            if is_told {
+                eprint!("\r\x1b[Kfound something: making it small\n");
+            }
+            outcome.found = Some(small(ground, program, attempt, finding, number).await?);
+            break 'all;
         }
-        if is_told {
-            eprint!("\r\x1b[Kfound something: making it small\n");
-        }
-        outcome.found = Some(small(ground, program, attempt, finding, number).await?);
-        break;
     }
     if is_told {
         eprint!("\r\x1b[K");
@@ -220,7 +271,7 @@ async fn small(
         let attempt = ground.shows(&next, anomaly, TRIES).await?;
         shrinking.tell(attempt.is_some());
         shown = attempt.unwrap_or(shown);
-        if ground.is_silent {
+        if ground.is_silent.load(Ordering::Relaxed) {
             break;
         }
     }

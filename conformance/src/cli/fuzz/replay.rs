@@ -50,7 +50,7 @@ impl Replay {
             return Ok(u8::from(broken));
         }
         let ended = block_on(async {
-            let mut ground = live::Ground::open(&spec, &profile, 0).await?;
+            let ground = live::Ground::open(&spec, &profile, 0).await?;
             let mut broken = false;
             for (file, saved) in self.files.iter().zip(saved) {
                 let mut attempts = Vec::new();
