@@ -40,6 +40,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether it is of the same kind: the same is wrong, and breaks the same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.anomaly, self.breaks) == (other.anomaly, other.breaks)
+    }
+
     /// Whether it breaks a SHOULD only.
     pub fn is_warning(&self) -> bool {
         families::find(self.breaks).is_some_and(is_should)
@@ -105,7 +110,7 @@ pub fn check(history: &History, rules: Rules) -> Vec<Finding> {
     directory::check(&model, &mut found);
     times::check(&model, &mut found);
     let until = lenient_from(history, rules);
-    found.all.retain(|it| it.at < until || it.anomaly == Anomaly::WrongAccepted);
+    found.all.retain(|it| it.at < until || it.anomaly == Anomaly::WrongAccepted && it.is_warning());
     found.all.sort_by_key(|it| (it.at, it.anomaly));
     found.all
 }

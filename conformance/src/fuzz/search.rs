@@ -3,7 +3,6 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::anomaly::Anomaly;
 use super::attempt::{Attempt, Terms};
 use super::check::Finding;
 use super::draw::draw;
@@ -36,14 +35,14 @@ pub struct Shrunk {
     pub played: usize,
 }
 
-/// Makes a program that shows an anomaly small, by playing smaller ones.
+/// Makes a program that shows something like this small, by playing smaller ones.
 pub fn shrink(
     program: Program,
     shown: Attempt,
-    anomaly: Anomaly,
+    like: &Finding,
     mut play: impl FnMut(&Program) -> Attempt,
 ) -> Shrunk {
-    let shows = |it: &Attempt| it.findings.iter().find(|it| it.anomaly == anomaly).cloned();
+    let shows = |it: &Attempt| it.findings.iter().find(|it| it.is_like(like)).cloned();
     let Some(finding) = shows(&shown) else {
         return Shrunk { program, attempt: shown, played: 0 };
     };

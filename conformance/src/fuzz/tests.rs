@@ -71,7 +71,7 @@ fn a_legal_variant_has_no_anomaly() {
             let play = |program: &Program| rehearse(&specimens, &terms, &specimens.timers, program);
             let attempt = play(&program);
             let finding = worst(&attempt.findings).filter(|it| !it.is_warning())?.clone();
-            let shrunk = shrink(program, attempt, finding.anomaly, play);
+            let shrunk = shrink(program, attempt, &finding, play);
             let finding = worst(&shrunk.attempt.findings)?;
             let (program, story) = (&shrunk.program, tell::story(&shrunk.attempt, finding));
             let (headline, place) = (tell::headline(finding), tell::place(finding));
@@ -134,12 +134,12 @@ fn a_fault_is_found_and_made_small() {
         let found = (0..200).find_map(|case| {
             let program = program_of(&terms, 1, case);
             let attempt = play(&program);
-            let anomaly = worst(&attempt.findings)?.anomaly;
-            Some((program, attempt, anomaly))
+            let finding = worst(&attempt.findings)?.clone();
+            Some((program, attempt, finding))
         });
         let (program, attempt, found) = found.expect("it is found");
-        assert_eq!(found.name(), anomaly, "{fault}: {}", told(&program, &attempt));
-        let shrunk = shrink(program, attempt, found, play);
+        assert_eq!(found.anomaly.name(), anomaly, "{fault}: {}", told(&program, &attempt));
+        let shrunk = shrink(program, attempt, &found, play);
         assert!(shrunk.program.steps.len() <= operations, "{fault}: {}", shrunk.program);
         // Its story tells of it.
         let finding = worst(&shrunk.attempt.findings).expect("it still shows");

@@ -12,6 +12,7 @@ use super::{Found, Fuzz, Limits, Outcome};
 use crate::calibrate::{answers, calibrate};
 use crate::fuzz::Names;
 use crate::fuzz::attempt::{Attempt, Terms, attempt};
+use crate::fuzz::check::Finding;
 use crate::fuzz::history::Got;
 use crate::fuzz::model::Rules;
 use crate::fuzz::play::{Conditions, Stage};
@@ -162,16 +163,16 @@ impl Ground {
         is_silent.then(|| format!("{spec} answers no more"))
     }
 
-    /// Whether a program shows an anomaly, tried until it does.
+    /// Whether a program shows something like this, tried until it does.
     async fn shows(
         &self,
         program: &Program,
-        anomaly: crate::fuzz::anomaly::Anomaly,
+        like: &Finding,
         tries: u32,
     ) -> Result<Option<Attempt>, Failure> {
         for _ in 0..tries {
             let attempt = self.play(program).await?;
-            if attempt.findings.iter().any(|it| it.anomaly == anomaly) {
+            if attempt.findings.iter().any(|it| it.is_like(like)) {
                 return Ok(Some(attempt));
             }
         }
@@ -259,16 +260,15 @@ async fn small(
     ground: &mut Ground,
     program: Program,
     attempt: Attempt,
-    finding: crate::fuzz::check::Finding,
+    finding: Finding,
     case: Option<u64>,
 ) -> Result<Found, Failure> {
-    let anomaly = finding.anomaly;
     let before = program.steps.len();
     let mut shown = attempt;
-    let again = ground.shows(&program, anomaly, TRIES).await?.is_some();
+    let again = ground.shows(&program, &finding, TRIES).await?.is_some();
     let mut shrinking = Shrinking::new(program, &finding, if again { SHRINKING } else { 0 });
     while let Some(next) = shrinking.next_program() {
-        let attempt = ground.shows(&next, anomaly, TRIES).await?;
+        let attempt = ground.shows(&next, &finding, TRIES).await?;
         shrinking.tell(attempt.is_some());
         shown = attempt.unwrap_or(shown);
         if ground.is_silent.load(Ordering::Relaxed) {
@@ -277,28 +277,16 @@ async fn small(
     }
     let mut shows = 0;
     for _ in 0..TIMES {
-        shows += u32::from(ground.shows(shrinking.best(), anomaly, 1).await?.is_some());
+        shows += u32::from(ground.shows(shrinking.best(), &finding, 1).await?.is_some());
     }
-    let finding = shown.findings.iter().find(|it| it.anomaly == anomaly).cloned();
+    let shown_now = shown.findings.iter().find(|it| it.is_like(&finding)).cloned();
     Ok(Found {
         case,
         program: shrinking.best().clone(),
-        finding: finding.unwrap_or(finding_of(anomaly)),
+        finding: shown_now.unwrap_or(finding),
         attempt: shown,
         before,
         played: shrinking.played(),
         shows: (shows, TIMES),
     })
-}
-
-fn finding_of(anomaly: crate::fuzz::anomaly::Anomaly) -> crate::fuzz::check::Finding {
-    let breaks = anomaly.breaks();
-    crate::fuzz::check::Finding {
-        anomaly,
-        breaks,
-        at: 0,
-        party: None,
-        unit: None,
-        words: String::new(),
-    }
 }

@@ -80,8 +80,8 @@ pub(super) fn fuzz(
     let (found, warned) = outcome.into_inner().unwrap_or_else(|it| it.into_inner());
     let found = found.map(|(case, program, finding, attempt)| {
         let before = program.steps.len();
-        let shrunk = shrink(program, attempt, finding.anomaly, play);
-        let finding = shrunk.attempt.findings.iter().find(|it| it.anomaly == finding.anomaly);
+        let shrunk = shrink(program, attempt, &finding, play);
+        let finding = shrunk.attempt.findings.iter().find(|it| it.is_like(&finding));
         let finding = finding.cloned().expect("it shows that");
         let again = |_: &u32| shows(&play(&shrunk.program), &finding);
         let shows = (0..3).filter(again).count() as u32;
@@ -105,7 +105,7 @@ pub(super) fn fuzz(
 }
 
 fn shows(attempt: &Attempt, finding: &crate::fuzz::check::Finding) -> bool {
-    attempt.findings.iter().any(|it| it.anomaly == finding.anomaly)
+    attempt.findings.iter().any(|it| it.is_like(finding))
 }
 
 /// Tells how far it is, and ends it all on Ctrl-C.

@@ -49,9 +49,9 @@ pub(super) fn hunt(fault: Fault, seed: u64, limit: Duration) -> Hunt {
         let program = program_of(terms, seed, cases);
         cases += 1;
         let attempt = play(&program);
-        let Some(finding) = worst(&attempt.findings) else { continue };
+        let Some(finding) = worst(&attempt.findings).cloned() else { continue };
         let (anomaly, took) = (finding.anomaly, began.elapsed());
-        let shrunk = shrink(program, attempt, anomaly, play);
+        let shrunk = shrink(program, attempt, &finding, play);
         let operations = shrunk.program.steps.len();
         let played = shrunk.played;
         let found = Some(Hit { anomaly, operations, played, program: shrunk.program });

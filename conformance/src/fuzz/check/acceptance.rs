@@ -5,6 +5,7 @@ use super::super::history::{
     Asked, Call, End, Got, Message, Moment, NEVER, Opened, Party, Session, Unit,
 };
 use super::super::model::{Model, Truth};
+use super::super::wrong::Wrong;
 use super::Findings;
 
 pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
@@ -75,8 +76,13 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
                 continue;
             }
             Asked::Wrong(what, party) => {
+                let is_wrong = match what {
+                    // Of a party that was not known it is the first one.
+                    Wrong::RegisterOtherRole => known(*party) == Truth::Yes,
+                    _ => model.rules.forbid(*what),
+                };
                 if let Got::Done(_) = call.got
-                    && model.rules.forbid(*what)
+                    && is_wrong
                 {
                     let (anomaly, breaks) = (Anomaly::WrongAccepted, what.breaks());
                     found.add_as(anomaly, breaks, call.ended, *party, None, || what.to_string());
