@@ -110,6 +110,8 @@ pub struct Routed {
     pub sender: Party,
     /// To whom; nobody means everybody.
     pub to: Vec<Party>,
+    /// How long its payload is. Bytes.
+    pub bytes: u32,
 }
 
 /// What was to be published.

@@ -90,7 +90,7 @@ impl Recorder {
             came: Vec::new(),
             sessions,
         };
-        let nothing = Routed { session: Session(0), sender: Party(0), to: Vec::new() };
+        let nothing = Routed { session: Session(0), sender: Party(0), to: Vec::new(), bytes: 0 };
         recorder.history.units = vec![nothing; units];
         recorder
     }
@@ -158,6 +158,7 @@ impl Recorder {
             session: Session(u32::from(*session)),
             sender: Party(u32::from(*sender)),
             to: to.iter().map(|it| Party(u32::from(*it))).collect(),
+            bytes: request.payload.len() as u32,
         };
         self.sent[place] = Some(request.clone());
         if *keyed {

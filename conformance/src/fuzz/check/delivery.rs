@@ -5,6 +5,9 @@ use super::super::history::{Answer, Asked, Got, NEVER, Unit};
 use super::super::model::{Copy, Model, Way};
 use super::Findings;
 
+/// An answer with more payload than this may be full: it is at most 4 MiB long, or one message (PND-4).
+const ANSWER_BYTES: u64 = 3 * 1024 * 1024;
+
 pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
     for (place, fate) in model.fates.iter().enumerate() {
         if let Some((at, message)) = fate.renamed {
@@ -134,10 +137,11 @@ fn missing(model: &Model<'_>, found: &mut Findings) {
             let session = model.history.units[delivery.unit.index()].session;
             due[of(delivery.party.index(), session.index())].push(place);
         }
+        let mut bytes = 0;
         for seen in listed {
-            if let Some(unit) = seen.unit
-                && let Some(place) = model.place_of(unit, *party)
-            {
+            let Some(unit) = seen.unit else { continue };
+            bytes += u64::from(model.history.units[unit.index()].bytes);
+            if let Some(place) = model.place_of(unit, *party) {
                 listed_in[place] = number;
             }
         }
@@ -145,13 +149,22 @@ fn missing(model: &Model<'_>, found: &mut Findings) {
             Some(session) => session.index()..session.index() + 1,
             None => 0..sessions,
         };
+        // Behind one that does not fit nothing smaller may be there.
+        let is_full = bytes > 0
+            && range.clone().any(|session| {
+                due[of(party.index(), session)].iter().any(|place| {
+                    let unit = model.deliveries[*place].unit;
+                    let own = u64::from(model.history.units[unit.index()].bytes);
+                    listed_in[*place] != number && bytes + own > ANSWER_BYTES
+                })
+            });
         for session in range {
             let due = &mut due[of(party.index(), session)];
             due.retain(|place| model.deliveries[*place].may_be_over() > call.begun);
             for place in due.iter().filter(|place| listed_in[**place] != number) {
                 let delivery = &model.deliveries[*place];
                 let ends = delivery.may_be_over().min(model.may_fail(delivery));
-                if ends <= call.ended || *after > 0 {
+                if ends <= call.ended || *after > 0 || is_full {
                     continue;
                 }
                 let never = delivery.seen == NEVER && call.begun >= model.history.drain;

@@ -268,7 +268,7 @@ impl World {
             }
         }
         let unit = Unit(self.history.units.len() as u32);
-        self.history.units.push(Routed { session, sender, to: to.clone() });
+        self.history.units.push(Routed { session, sender, to: to.clone(), bytes: 0 });
         let members = self.members[session.index()].clone();
         let is_right = members.contains(&sender)
             && to.iter().all(|it| members.contains(it))

@@ -28,7 +28,7 @@ fn sleeper(history: &mut History) -> Option<(Party, Session, Moment)> {
     history.calls.insert(0, call(1, Asked::Register(party, 1), registered));
     let (unit, message) = (Unit(history.units.len() as u32), Message(history.messages));
     history.messages += 1;
-    history.units.push(Routed { session, sender: Party(0), to: vec![party] });
+    history.units.push(Routed { session, sender: Party(0), to: vec![party], bytes: 0 });
     let begun = history.calls.iter().map(|it| it.begun).find(|it| *it > 10_500)? + 1;
     let routed = Got::Done(Answer::Routed(message));
     history.calls.push(call(begun, Asked::Route(unit), routed));

@@ -53,7 +53,7 @@ pub(super) const PLANTS: &[(Anomaly, Plant)] = &[
         let session = Session(0);
         for (unit, message, sender) in [(a, x, 0), (b, y, 1)] {
             let to = vec![Party(2), Party(3)];
-            history.units.push(Routed { session, sender: Party(sender), to });
+            history.units.push(Routed { session, sender: Party(sender), to, bytes: 0 });
             history.calls.push(Call {
                 begun: at,
                 ended: at + 100,
