@@ -83,7 +83,9 @@ pub(super) fn check(model: &Model<'_>, found: &mut Findings) {
             }
             // What was replayed from before may have an order of its own.
             let tried = &tried[notice.index()];
-            if tried.begun < listener.begun && !model.rules.replays_events {
+            let is_old = tried.begun < listener.begun;
+            // Nothing is said of what was published before a restart.
+            if is_old && (!model.rules.replays_events || model.was_out(tried.begun, *at)) {
                 continue;
             }
             if tried.accepted < latest {
