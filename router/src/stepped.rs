@@ -26,7 +26,7 @@ use crate::rpc::Router;
 /// use mpc_router::{Config, log::MemoryLog, stepped::Stepped};
 /// use mpc_router_proto::v1::{HeartbeatRequest, message_router_server::MessageRouter as _};
 ///
-/// let router = Stepped::start(Config::default(), Arc::new(MemoryLog::default()), 1_000, 1)?;
+/// let mut router = Stepped::start(Config::default(), Arc::new(MemoryLog::default()), 1_000, 1)?;
 /// router.handle_time(5_000);
 /// let request = HeartbeatRequest { party_id: "alice".into(), timestamp: 0 };
 /// let mut beat = router.router().heartbeat(tonic::Request::new(request));
