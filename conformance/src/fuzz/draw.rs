@@ -2,8 +2,11 @@
 //! drawn anew for each ("swarm testing": Groce et al., ISSTA 2012), since what some acts hide shows
 //! only where they are missing.
 
+mod dice;
+
 use rand_core::RngCore;
 
+use self::dice::Dice;
 use super::names::Naming;
 use super::program::{Act, Event, FULL, Program, Step};
 use super::wrong::Wrong;
@@ -511,62 +514,4 @@ impl<R: RngCore> Drawing<'_, '_, R> {
 /// So many tenths of a time.
 fn tenths(time: u32, tenths: u32) -> u32 {
     u32::try_from(u64::from(time) * u64::from(tenths) / 10).unwrap_or(u32::MAX)
-}
-
-/// Where chance comes from.
-struct Dice<'r, R>(&'r mut R);
-
-impl<R: RngCore> Dice<'_, R> {
-    /// A number below `limit`, which is not 0.
-    fn below(&mut self, limit: u32) -> u32 {
-        // The bias is less than one in a million for the small limits here.
-        ((u64::from(self.0.next_u32()) * u64::from(limit)) >> 32) as u32
-    }
-
-    fn percent(&mut self, percent: u32) -> bool {
-        percent > 0 && self.below(100) < percent
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u32) as usize]
-    }
-
-    /// One or two of them.
-    fn two_of<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
-        let mut some = vec![self.one_of(all)];
-        if self.percent(50) {
-            some.push(self.one_of(all));
-        }
-        some
-    }
-
-    fn weighted(&mut self, all: &[(Kind, u32)]) -> Kind {
-        let total = all.iter().map(|it| it.1).sum();
-        let mut left = self.below(total);
-        for (kind, weight) in all {
-            match left.checked_sub(*weight) {
-                Some(rest) => left = rest,
-                None => return *kind,
-            }
-        }
-        Kind::Route
-    }
-
-    /// Takes one out.
-    fn take(&mut self, all: &mut Vec<u32>) -> Option<u32> {
-        let place = match all.len() {
-            0 => return None,
-            many => self.below(many as u32) as usize,
-        };
-        Some(all.swap_remove(place))
-    }
-
-    /// At least one of the parties.
-    fn some_of(&mut self, parties: u8) -> Vec<u8> {
-        let mut some: Vec<u8> = (0..parties).filter(|_| self.below(2) == 0).collect();
-        if some.is_empty() {
-            some.push(self.below(u32::from(parties)) as u8);
-        }
-        some
-    }
 }
