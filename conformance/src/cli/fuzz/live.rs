@@ -215,6 +215,8 @@ async fn search(
         while batch.len() < SIDE_BY_SIDE {
             match kept.next() {
                 Some(program) => batch.push(program),
+                // What was kept is played before anything else.
+                None if batch.iter().any(|it: &(Option<u64>, Program)| it.0.is_none()) => break,
                 None if limits.is_over(next) => break,
                 None => {
                     batch.push((Some(next), program_of(&terms, seed, next)));
