@@ -2,10 +2,12 @@
 //! drawn anew for each ("swarm testing": Groce et al., ISSTA 2012), since what some acts hide shows
 //! only where they are missing.
 
+mod character;
 mod dice;
 
 use rand_core::RngCore;
 
+use self::character::Character;
 use self::dice::Dice;
 use super::names::Naming;
 use super::program::{Act, Event, FULL, Program, Step};
@@ -81,58 +83,6 @@ enum Kind {
     Wrong,
 }
 
-/// How often each kind is drawn beside the others, where nothing makes it rarer or more frequent.
-const USUALLY: [(Kind, u32); 19] = [
-    (Kind::Register, 2),
-    (Kind::Heartbeat, 6),
-    (Kind::List, 4),
-    (Kind::Publish, 4),
-    (Kind::Route, 40),
-    (Kind::RouteAgain, 5),
-    (Kind::Subscribe, 10),
-    (Kind::Cancel, 6),
-    (Kind::Poll, 14),
-    (Kind::Acknowledge, 16),
-    (Kind::AcknowledgeAll, 6),
-    (Kind::Status, 14),
-    (Kind::Listen, 4),
-    (Kind::StopListening, 2),
-    (Kind::Disconnect, 3),
-    (Kind::Wait, 6),
-    (Kind::Restart, 1),
-    (Kind::Kill, 1),
-    (Kind::Wrong, 6),
-];
-
-/// What makes one program unlike another.
-struct Character {
-    weights: Vec<(Kind, u32)>,
-    /// Of a hundred steps, how many begin together with the one before.
-    together: u32,
-    /// Of a hundred answers, how many are lost.
-    unheard: u32,
-    /// Of a hundred messages, how many are for everybody.
-    broadcasts: u32,
-    /// Of a hundred acts, how many are about what they should not be about.
-    mistakes: u32,
-    /// Of a hundred acknowledgements, how many say that it was of no use.
-    useless: u32,
-    /// Of a hundred times that messages are sent, how many times there are many of them.
-    bursts: u32,
-    /// How many messages those are.
-    burst: u16,
-    /// How long payloads are at most.
-    bytes: u32,
-    /// Whether some are as long as they may be.
-    full: bool,
-    /// Whether some sessions expire.
-    expiring: bool,
-    /// Of a hundred programs, in how many somebody is away.
-    sleepers: u32,
-    /// Of a hundred waits, how many are for one of the target's timers.
-    timers: u32,
-}
-
 /// Draws a program.
 pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
     let mut dice = Dice(random);
@@ -197,52 +147,6 @@ pub fn draw(random: &mut impl RngCore, bounds: &Bounds) -> Program {
         false => Vec::new(),
     };
     Program { parties, sessions, late, naming, odd_labels, steps }
-}
-
-impl Character {
-    fn draw(dice: &mut Dice<'_, impl RngCore>, bounds: &Bounds) -> Self {
-        let Bounds { offers, timers, .. } = bounds;
-        let mut weights = Vec::new();
-        for (kind, usually) in USUALLY {
-            let is_possible = match kind {
-                Kind::RouteAgain => offers.keys,
-                Kind::Restart | Kind::Kill => offers.power,
-                _ => true,
-            };
-            let weight = match dice.below(4) {
-                0 => 0,
-                1 => usually * 3,
-                _ => usually,
-            };
-            let weight = if kind == Kind::Route { weight.max(usually / 2) } else { weight };
-            if is_possible && weight > 0 {
-                weights.push((kind, weight));
-            }
-        }
-        let can_wait = timers.ack_timeout.max(timers.heartbeat_timeout).max(timers.message_ttl) > 0;
-        Self {
-            weights,
-            together: dice.one_of(&[0, 0, 20, 60]),
-            unheard: dice.one_of(&[0, 0, 0, 10]),
-            broadcasts: dice.one_of(&[0, 30, 50, 100]),
-            mistakes: dice.one_of(&[0, 0, 5, 15]),
-            useless: dice.one_of(&[0, 10, 10, 50]),
-            bursts: dice.one_of(&[0, 0, 0, 15]),
-            burst: dice.one_of(&[5, 10, 20, 60, 60, 110, 110, 600]),
-            bytes: dice.one_of(&[0, 0, 0, 100, 5_000, 70_000]).min(bounds.bytes),
-            full: dice.percent(4),
-            expiring: dice.percent(15),
-            sleepers: match timers.heartbeat_timeout > 0 && !bounds.hurried {
-                true => 20,
-                false => 0,
-            },
-            timers: match can_wait {
-                true if bounds.hurried => dice.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 20]),
-                true => dice.one_of(&[0, 0, 20, 60]),
-                false => 0,
-            },
-        }
-    }
 }
 
 /// What a program holds so far.
